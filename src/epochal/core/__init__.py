@@ -1,0 +1,1 @@
+"""What every room stands on: errors, names, configuration, randomness, nested structures."""

@@ -1,0 +1,51 @@
+"""`get_config` / `from_config` for whatever keeps its constructor's arguments under their own names."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Self
+
+__all__ = ["Configurable", "plain"]
+
+
+def plain(value: Any) -> Any:
+    """Return `value` as JSON can hold it: configurable objects become `class_name` and `config`.
+
+    Functions stand for themselves by name, tuples become lists; what JSON holds stays as it is.
+    """
+    if isinstance(value, Configurable):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if callable(value):
+        return getattr(value, "__name__", type(value).__name__)
+    return value
+
+
+class Configurable:
+    """Something that can be rebuilt from its constructor's arguments.
+
+    The one rule for subclasses: keep every constructor argument in an attribute of the same name.
+
+    Example:
+        >>> class Scale(Configurable):
+        ...     def __init__(self, factor=2.0):
+        ...         self.factor = factor
+        >>> Scale(3.0).get_config()
+        {'factor': 3.0}
+        >>> Scale.from_config({"factor": 3.0}).factor
+        3.0
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as JSON can hold them."""
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        skip = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        names = [p.name for p in parameters if p.name != "self" and p.kind not in skip]
+        return {name: plain(getattr(self, name)) for name in names}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return a new object made from what `get_config` returned."""
+        return cls(**config)

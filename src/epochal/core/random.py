@@ -1,0 +1,52 @@
+"""One seed for everything: initial weights, dropout, and the order of every epoch."""
+
+import random
+
+import numpy as np
+import torch
+
+__all__ = ["draw_seed", "epoch_order", "set_random_seed"]
+
+
+def set_random_seed(seed: int) -> None:
+    """Seed Python's, NumPy's and torch's generators, and through torch's every `fit` that follows.
+
+    Use it once at the top of a script to get the same weights, order and dropout on every run.
+
+    Args:
+        seed: Any integer from 0 to 2**32 - 1.
+
+    Raises:
+        ValueError: If NumPy cannot take the seed.
+
+    Example:
+        >>> set_random_seed(7); first = torch.rand(2)
+        >>> set_random_seed(7); bool((torch.rand(2) == first).all())
+        True
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
+def draw_seed() -> int:
+    """Return the seed of one `fit`, drawn from torch's generator (so `torch.manual_seed` fixes it)."""
+    return int(torch.randint(2**63 - 1, ()).item())
+
+
+def epoch_order(size: int, seed: int, epoch: int) -> torch.Tensor:
+    """Return the order of one epoch, a permutation of `size` rows.
+
+    It is a function of `(seed, epoch)` alone: a position in a run is then two integers, and a run
+    that was cut finds its place again without replaying what came before.
+
+    Example:
+        >>> bool((epoch_order(9, seed=1, epoch=4) == epoch_order(9, seed=1, epoch=4)).all())
+        True
+        >>> sorted(epoch_order(4, seed=1, epoch=0).tolist())
+        [0, 1, 2, 3]
+    """
+    # SplitMix64's odd constant keeps (seed, epoch) pairs apart: seed + epoch alone would make
+    # epoch 1 of one run equal to epoch 0 of its neighbour.
+    mixed = (seed + epoch * 0x9E3779B97F4A7C15) % 2**63
+    return torch.randperm(size, generator=torch.Generator().manual_seed(mixed))
