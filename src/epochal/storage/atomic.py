@@ -1,0 +1,217 @@
+"""Files that are whole or not there: written aside, made durable, renamed."""
+
+import contextlib
+import difflib
+import errno
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from epochal.core.errors import EpochalError, UsageError
+
+__all__ = [
+    "FileMissingError",
+    "StorageError",
+    "StrPath",
+    "atomic_path",
+    "atomic_write",
+    "existing_file",
+    "free_space_check",
+]
+
+StrPath: TypeAlias = str | os.PathLike[str]
+
+
+class StorageError(EpochalError, OSError):
+    """The machine could not write a file (disk full, no permission); `errno` says why."""
+
+
+class FileMissingError(UsageError, FileNotFoundError):
+    """There is no file where a call expects one."""
+
+
+def existing_file(path: StrPath) -> Path:
+    """Return `path` if a file can be read there.
+
+    Raises:
+        FileMissingError: If nothing is there; names the file or folder with the nearest name.
+        UsageError: If it is a folder.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise UsageError(f"{file} is a folder; give the path of a file in it")
+    if file.exists():
+        return file
+    if not file.parent.is_dir():
+        raise FileMissingError(f"{file} does not exist, nor does its folder {file.parent}")
+    near = difflib.get_close_matches(file.name, os.listdir(file.parent), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else "no file there has a similar name"
+    raise FileMissingError(f"{file} does not exist in folder {file.parent.resolve()}: {hint}")
+
+
+def free_space_check(path: StrPath, bytes: int) -> None:
+    """Refuse to start writing what the disk cannot hold.
+
+    Use it before a large write: the old file and the new one stand side by side until the rename.
+
+    Args:
+        path: The file to be written; it need not exist, nor need its folder.
+        bytes: How many bytes are about to be written.
+
+    Raises:
+        StorageError: If fewer bytes are free for this user; says how many are needed and free.
+
+    Example:
+        >>> free_space_check("model.safetensors", bytes=10)
+    """
+    folder = Path(os.path.realpath(path)).parent
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if bytes > free:
+        raise StorageError(
+            errno.ENOSPC,
+            f"cannot write {os.fspath(path)}: it needs {bytes:,} bytes and {free:,} are free; "
+            "make room or write to another disk",
+        )
+
+
+@contextlib.contextmanager
+def atomic_write(path: StrPath, *, make_folder: bool = False) -> Iterator[BinaryIO]:
+    """Open a binary file that takes the place of `path` when the block ends without an exception.
+
+    Use it for every file that must never be seen half written. Until the block ends, and for good
+    if it raises or the process dies, the file that was at `path` stays as it was.
+
+    Args:
+        path: The file to write; a symbolic link is followed, so that it stays a link.
+        make_folder: Make the missing folders above `path` instead of refusing.
+
+    Yields:
+        A binary file, open for writing.
+
+    Raises:
+        UsageError: If the folder is missing or `path` is a folder or a device.
+        StorageError: If the machine cannot write (disk full, no permission).
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with atomic_write(f"{folder}/notes/a.txt", make_folder=True) as file:
+        ...         _ = file.write(b"whole")
+        ...     Path(f"{folder}/notes/a.txt").read_bytes()
+        b'whole'
+    """
+    with atomic_path(path, make_folder=make_folder) as temporary, open(temporary, "wb") as file:
+        yield file
+
+
+@contextlib.contextmanager
+def atomic_path(path: StrPath, *, make_folder: bool = False) -> Iterator[Path]:
+    """Give the path of a temporary file that takes the place of `path` when the block ends.
+
+    Use it for libraries that open the file themselves (HDF5, safetensors); else `atomic_write`.
+
+    Args:
+        path: The file to write; a symbolic link is followed, so that it stays a link.
+        make_folder: Make the missing folders above `path` instead of refusing.
+
+    Yields:
+        The path of an empty file in the same folder, to be written and closed inside the block.
+
+    Raises:
+        UsageError: If the folder is missing or `path` is a folder or a device.
+        StorageError: If the machine cannot write (disk full, no permission).
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with atomic_path(f"{folder}/a.txt") as temporary:
+        ...         _ = temporary.write_text("whole")
+        ...     os.listdir(folder)
+        ['a.txt']
+    """
+    target = Path(os.path.realpath(path))
+    mode = _mode_to_keep(target)
+    try:
+        _check_folder(target.parent, make_folder)
+        # From the system's generator: drawing a name must not move the seeded ones.
+        temporary = target.parent / f".{target.name[:40]}.{secrets.token_hex(6)}.partial"
+        # 0o666 under the user's umask, as a plain `open` would give; tempfile's 0o600 would lock
+        # out colleagues who could read the file before.
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    try:
+        new_mode = stat.S_IMODE(os.fstat(handle).st_mode)
+        os.close(handle)
+        yield temporary
+        os.chmod(temporary, new_mode if mode is None else mode)
+        _sync_file(temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, EpochalError) or error.filename not in (None, str(temporary)):
+            raise  # the block spoke of another file, or has already said it well
+        raise _cannot_write(target, error) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _mode_to_keep(target: Path) -> int | None:
+    """Return the permissions of the file at `target`, `None` if there is none."""
+    try:
+        found = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    if stat.S_ISDIR(found):
+        raise UsageError(f"{target} is a folder; give the path of a file in it")
+    if not stat.S_ISREG(found):
+        # Renaming over /dev/null or a pipe would replace it for every program on the machine.
+        raise UsageError(f"{target} is a device or a pipe; give the path of a regular file")
+    return stat.S_IMODE(found)
+
+
+def _check_folder(folder: Path, make_folder: bool) -> None:
+    if folder.is_dir():
+        return
+    if not make_folder:
+        raise UsageError(f"the folder {folder} does not exist; make it first")
+    missing = [level for level in (folder, *folder.parents) if not level.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for level in missing:
+        _sync_folder(level.parent)
+
+
+def _cannot_write(target: Path, error: OSError) -> StorageError:
+    reason = error.strerror or str(error)
+    text = f"cannot write {target}: {reason}; what was there before is untouched"
+    return StorageError(error.errno or errno.EIO, text)
+
+
+def _sync_file(path: Path) -> None:
+    # "r+b", not "rb": Windows syncs only what is open for writing.
+    with open(path, "r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable: a rename alone can be lost when the power fails."""
+    if os.name == "nt":  # folders cannot be opened there, and NTFS keeps a journal of names
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # EINVAL: this file system has no such operation
+            raise
+    finally:
+        os.close(handle)
