@@ -150,6 +150,13 @@ def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path):
             pass
 
 
+def test_a_folder_that_takes_no_files_is_an_error_that_names_the_file():
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("no /proc on this machine")
+    with pytest.raises(StorageError, match="cannot write /proc/epochal"):
+        write_all(Path("/proc/epochal"), b"x")
+
+
 def test_a_name_that_is_too_long_is_an_error_of_the_machine(tmp_path):
     with (
         pytest.raises(StorageError, match="File name too long") as caught,
