@@ -1,0 +1,95 @@
+"""Layers by name: `get`, `serialize`, `deserialize`."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias, TypeVar
+
+from epochal import activations
+from epochal.core.errors import UsageTypeError
+from epochal.core.names import Registry
+from epochal.layers.base import Layer
+
+__all__ = ["LayerLike", "deserialize", "get", "get_activation", "register", "serialize"]
+
+LayerLike: TypeAlias = str | Mapping[str, Any] | type[Layer] | Layer
+"""What `get` takes."""
+
+_REGISTRY = Registry[type[Layer]]("layer")
+_L = TypeVar("_L", bound=type[Layer])
+
+
+def register(layer: _L, *aliases: str) -> _L:
+    """Make a layer class known by its name, so that `deserialize` finds it; use it as a decorator.
+
+    Example:
+        >>> from epochal.layers import Layer
+        >>> @register
+        ... class Halve(Layer):
+        ...     def forward(self, inputs):
+        ...         return inputs / 2
+        >>> type(get("halve")).__name__
+        'Halve'
+    """
+    _REGISTRY.add(layer, *aliases)
+    return layer
+
+
+def get(identifier: LayerLike) -> Layer:
+    """Return the layer that `identifier` stands for.
+
+    Args:
+        identifier: A config, an instance, or the name or class of a layer that needs no arguments.
+
+    Raises:
+        UsageError: If the name is unknown or the thing is no layer.
+
+    Example:
+        >>> get({"class_name": "Dense", "config": {"units": 3}}).units
+        3
+    """
+    if isinstance(identifier, str):
+        return _REGISTRY[identifier]()
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier)
+    if isinstance(identifier, type):
+        return identifier()
+    if isinstance(identifier, Layer):
+        return identifier
+    raise UsageTypeError(f"got {identifier!r}; expected a layer, its name or its config")
+
+
+def serialize(layer: Layer) -> dict[str, Any]:
+    """Return the class name and config from which `deserialize` makes the same layer.
+
+    Raises:
+        UsageError: If an argument of the layer cannot be written down (a function, a module).
+
+    Example:
+        >>> from epochal.layers import Flatten
+        >>> serialize(Flatten(name="flat"))["config"]["name"]
+        'flat'
+    """
+    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+
+
+def deserialize(
+    config: Mapping[str, Any], custom_objects: Mapping[str, type[Layer]] | None = None
+) -> Layer:
+    """Return the layer, without weights, that a config describes.
+
+    Args:
+        config: What `serialize` returned.
+        custom_objects: Further layer classes by name.
+
+    Raises:
+        UsageError: If no class of that name is known.
+    """
+    name = config["class_name"]
+    layer = (custom_objects or {}).get(name) or _REGISTRY[name]
+    return layer.from_config(config.get("config") or {})
+
+
+def get_activation(identifier: activations.ActivationLike) -> activations.Activation:
+    """Return an activation; a layer's config stands for that layer."""
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier)
+    return activations.get(identifier)
