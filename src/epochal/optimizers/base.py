@@ -1,0 +1,381 @@
+"""What an optimizer is: torch's algorithm, with what Keras does around every update."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Never, Self
+
+import torch
+from torch import Tensor, nn
+
+from epochal.core.config import Configurable
+from epochal.core.errors import Problems, UsageError
+from epochal.optimizers import gradients, schedules, state
+from epochal.optimizers.averages import Averages
+from epochal.optimizers.keywords import (
+    OptimizerKeywords,
+    check_keywords,
+    reject_unknown_keywords,
+)
+from epochal.optimizers.learning_rate import LearningRate
+from epochal.optimizers.rates import Rate, Rates
+
+__all__ = ["Optimizer"]
+
+
+class Optimizer(Configurable):
+    """Base of every optimizer; subclass it and write `_make` to wrap another torch algorithm.
+
+    Args:
+        learning_rate: A number, a schedule, or a function `step -> number`.
+        weight_decay: Shrink every weight by `weight_decay * learning_rate` of itself at each
+            update, apart from the gradient ("decoupled").
+        clipnorm: Shorten each weight's gradient to this norm.
+        clipvalue: Bring each entry of the gradients into `[-clipvalue, clipvalue]`.
+        global_clipnorm: Shorten all gradients together to this norm.
+        use_ema: Whether to keep an exponential moving average of the weights, which takes their
+            place at the end of `fit`.
+        ema_momentum: How much of the old average each update keeps, from 0 to 1.
+        ema_overwrite_frequency: Put the average in the weights' place every so many updates.
+        loss_scale_factor: Multiply the loss and divide the gradients by it, for half precision.
+        gradient_accumulation_steps: Update once in so many batches, by their mean gradient.
+        name: What the optimizer is called; the class name in lower case when None.
+
+    Raises:
+        UsageError: If an argument is out of range, or more than one way to clip is given.
+        UsageTypeError: If an argument is unknown or of the wrong kind.
+
+    Example:
+        >>> class Averaged(Optimizer):
+        ...     def _make(self, parameters):
+        ...         return torch.optim.ASGD(parameters, lr=self.learning_rate)
+        >>> layer = nn.Linear(2, 1)
+        >>> optimizer = Averaged(0.1)
+        >>> optimizer.build(layer.named_parameters())
+        >>> layer(torch.ones(1, 2)).sum().backward()
+        >>> optimizer.step()
+        >>> optimizer.iterations
+        1
+    """
+
+    _kernel_decays: ClassVar[bool] = False
+    """Whether `_make` gives `weight_decay` to a torch algorithm that decays weights decoupled."""
+
+    _state_like_weights: ClassVar[bool] = True
+    """Whether what torch remembers of a weight has its shape (or 1 in places)."""
+
+    def __init__(
+        self,
+        learning_rate: Rate | None = 0.001,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **unknown: Never,
+    ) -> None:
+        reject_unknown_keywords(type(self), Optimizer, unknown)
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
+        self.use_ema = use_ema
+        self.ema_momentum = ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self.name = name or type(self).__name__.lower()
+        check_keywords(self)
+        self._rates = self._make_rates(learning_rate)
+        self.built = False
+        self.iterations = 0
+        self._batches = 0
+        self._plain = False
+        self._named: dict[str, nn.Parameter] = {}
+        self._parameters: list[nn.Parameter] = []
+        self._accumulator: gradients.Accumulator | None = None
+        self._averages: Averages | None = None
+        self._after_update: Callable[[], None] | None = None
+        clips = (
+            (gradients.clip_by_norm, clipnorm),
+            (gradients.clip_by_value, clipvalue),
+            (gradients.clip_by_global_norm, global_clipnorm),
+        )
+        self._clip = next(((clip, limit) for clip, limit in clips if limit is not None), None)
+
+    def _make_rates(self, learning_rate: Rate | None) -> Rates:
+        return Rates(learning_rate)
+
+    @property
+    def learning_rate(self) -> LearningRate:
+        """The learning rate of the next update as a number; settable unless a schedule decides."""
+        return LearningRate(self._rates.current(self._batches), self._set_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, value: Rate) -> None:
+        self._set_rate(value)
+
+    @property
+    def lr(self) -> LearningRate:
+        """The same as `learning_rate`."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Rate) -> None:
+        self._set_rate(value)
+
+    def _set_rate(self, value: Rate) -> None:
+        self._rates.set(value)
+        self._plan()
+
+    @property
+    def torch_optimizer(self) -> torch.optim.Optimizer:
+        """The torch optimizer that makes the updates.
+
+        Raises:
+            UsageError: If the optimizer is not built yet.
+        """
+        self._require_built()
+        return self._torch
+
+    def _require_built(self) -> None:
+        if not self.built:
+            raise UsageError(
+                f"{self.name} has no weights yet; model.fit gives it some, or by hand "
+                "optimizer.build(module.named_parameters())"
+            )
+
+    @abstractmethod
+    def _make(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return torch's optimizer of `parameters`, with `self.learning_rate` as its rate."""
+        raise NotImplementedError(f"{type(self).__name__} has no _make(self, parameters)")
+
+    def build(
+        self,
+        named_parameters: Iterable[tuple[str, nn.Parameter]],
+        after_update: Callable[[], None] | None = None,
+    ) -> None:
+        """Take charge of a model's weights; again for the same weights, only note `after_update`.
+
+        Args:
+            named_parameters: The weights by name, as `module.named_parameters()` yields them.
+                Frozen ones may be among them: a weight without a gradient is passed over.
+            after_update: Called after every update (weight constraints).
+
+        Raises:
+            UsageError: If there are no weights, or the optimizer already has others.
+        """
+        named = dict(named_parameters)
+        if self.built:
+            self._check_same(named)
+        else:
+            if not named:
+                raise UsageError(f"{self.name}: the model has no weights to optimize")
+            self._torch = self._make(list(named.values()))
+            self._rates.bind(self._torch)
+            self._parameters = list(named.values())
+            if self.gradient_accumulation_steps is not None:
+                self._accumulator = gradients.Accumulator(
+                    self._parameters, self.gradient_accumulation_steps
+                )
+            if self.use_ema:
+                self._averages = Averages(self._parameters, self.ema_momentum)
+            self.built = True
+        self._named = named
+        self._after_update = after_update
+        self._plan()
+
+    def _check_same(self, named: Mapping[str, nn.Parameter]) -> None:
+        held = {id(parameter) for parameter in self._parameters}
+        if held != {id(parameter) for parameter in named.values()}:
+            others = [name for name, parameter in named.items() if id(parameter) not in held]
+            raise UsageError(
+                f"{self.name} already optimizes {len(held)} other weights (new here: "
+                f"{', '.join(others[:5]) or 'none, some are gone'}); give every model an optimizer "
+                "of its own, and compile again once layers were added or removed"
+            )
+
+    def _plan(self) -> None:
+        """Decide once whether updates need anything around them; most need nothing."""
+        if not self.built:
+            return
+        # Read only now: a scheduler of torch wraps the `step` of its optimizer.
+        self._update: Callable[[], Any] = self._torch.step
+        self._decay = None if self._kernel_decays else self.weight_decay
+        extras = (
+            self._decay,
+            self._clip,
+            self._rates.schedule,
+            self._rates.scheduler,
+            self._accumulator,
+            self._averages,
+            self.loss_scale_factor,
+            self._after_update,
+        )
+        self._plain = all(extra is None for extra in extras)
+
+    def scale_loss(self, loss: Tensor) -> Tensor:
+        """Return the loss to call `backward` on: multiplied by `loss_scale_factor` if there is one.
+
+        Args:
+            loss: The loss of one batch.
+        """
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def step(self) -> None:
+        """Update the weights by one batch's gradients, which lie in `.grad`, and clear those.
+
+        With gradient accumulation only every so many calls make an update. Nothing here waits
+        for the device.
+
+        Raises:
+            UsageError: If the optimizer is not built.
+        """
+        if self._plain:
+            self._update()
+            self.iterations += 1
+            self._batches += 1
+        else:
+            self._require_built()
+            self._step_with_extras()
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def _step_with_extras(self) -> None:
+        batches, self._batches = self._batches, self._batches + 1
+        found = [p.grad for p in self._parameters if p.grad is not None]
+        if self.loss_scale_factor is not None and found:
+            torch._foreach_div_(found, self.loss_scale_factor)
+        if self._accumulator is not None:
+            if not self._accumulator.add():
+                return
+            found = [p.grad for p in self._parameters if p.grad is not None]
+        if self._clip is not None and found:
+            clip, limit = self._clip
+            clip(found, limit)
+        self._rates.apply(batches)
+        if self._decay and found:
+            rate = float(self._torch.param_groups[0]["lr"])
+            decayed: list[Tensor] = [p for p in self._parameters if p.grad is not None]
+            torch._foreach_mul_(decayed, 1.0 - self._decay * rate)
+        self._update()
+        self.iterations += 1
+        if self._rates.scheduler is not None and self._rates.scheduler.by == "batch":
+            self._rates.scheduler.step()
+        if self._after_update is not None:
+            self._after_update()
+        if self._averages is not None:
+            self._average(self._averages)
+
+    def _average(self, averages: Averages) -> None:
+        averages.update()
+        every = self.ema_overwrite_frequency
+        if every is not None and self.iterations % every == 0:
+            averages.write()
+            if self._after_update is not None:
+                self._after_update()
+
+    def end_epoch(self) -> None:
+        """Note that an epoch is over: schedulers of torch given with `by="epoch"` move on."""
+        if self._rates.scheduler is not None and self._rates.scheduler.by == "epoch":
+            self._rates.scheduler.step()
+
+    @torch.no_grad()
+    def swap_average(self) -> None:
+        """Exchange weights and their moving averages in place; call it again to change back.
+
+        Raises:
+            UsageError: If the optimizer was made without `use_ema=True`.
+        """
+        if not self.use_ema:
+            raise UsageError(f"{self.name} keeps no averages; make it with use_ema=True")
+        if self._averages is not None:
+            self._averages.swap()
+
+    @torch.no_grad()
+    def finalize_weights(self) -> None:
+        """Put the moving averages in the weights' place, as `fit` does at its end.
+
+        Does nothing without `use_ema`, or while weights and averages are swapped.
+        """
+        if self._averages is not None and not self._averages.swapped:
+            self._averages.write()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything another process needs to go on bit for bit.
+
+        Returns:
+            A flat dict of tensors (the live ones, not copies) named as `"exp_avg/dense.weight"`,
+            and plain numbers.
+
+        Raises:
+            UsageError: If the optimizer is not built.
+        """
+        self._require_built()
+        saved: dict[str, Any] = {
+            "version": state.VERSION,
+            "algorithm": type(self._torch).__name__,
+            "iterations": self.iterations,
+            "batches": self._batches,
+        }
+        saved |= self._rates.state_dict()
+        saved |= state.tensors(self._torch, self._named)
+        if self._accumulator is not None:
+            saved["waiting_batches"] = self._accumulator.waiting
+            saved |= state.named_tensors(
+                self._named, "accumulated_gradient", self._accumulator.sums
+            )
+        if self._averages is not None:
+            saved["averages_swapped"] = self._averages.swapped
+            saved |= state.named_tensors(self._named, "ema_average", self._averages.values)
+        return saved
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned.
+
+        Args:
+            saved: The state, of an optimizer of the same kind for weights of the same names.
+
+        Raises:
+            UsageError: If the optimizer is not built, or names or shapes differ; nothing is
+                changed then, and every difference is listed.
+        """
+        self._require_built()
+        problems = Problems(f"{self.name}.load_state_dict")
+        algorithm = type(self._torch).__name__
+        state.check(saved, self._named, algorithm, self._state_like_weights, problems)
+        problems.raise_if_any()
+        state.load_tensors(self._torch, self._named, saved)
+        self._rates.load_state_dict(saved)
+        self.iterations = int(saved["iterations"])
+        self._batches = int(saved["batches"])
+        if self._accumulator is not None:
+            self._accumulator.waiting = int(saved.get("waiting_batches", 0))
+            self._accumulator.sums = state.by_name(self._named, "accumulated_gradient", saved)
+        if self._averages is not None:
+            self._averages.swapped = bool(saved.get("averages_swapped", False))
+            values = state.by_name(self._named, "ema_average", saved)
+            self._averages.values = [value for value in values if value is not None]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as JSON can hold them, the rate as it is now."""
+        config = super().get_config() | {
+            name: getattr(self, name) for name in sorted(OptimizerKeywords.__optional_keys__)
+        }
+        if "learning_rate" in config:
+            config["learning_rate"] = self._rates.config()
+        return config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return a new optimizer made from what `get_config` returned."""
+        config = dict(config)
+        if isinstance(config.get("learning_rate"), Mapping):
+            config["learning_rate"] = schedules.deserialize(config["learning_rate"])
+        return cls(**config)
