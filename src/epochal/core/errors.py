@@ -2,10 +2,17 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["EpochalError", "Problems", "UsageError", "UsageTypeError", "reject_unknown", "unknown_name"]
+__all__ = [
+    "EpochalError",
+    "Problems",
+    "UsageError",
+    "UsageTypeError",
+    "reject_unknown",
+    "unknown_name",
+]
 
 
 class EpochalError(Exception):
@@ -65,6 +72,9 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._texts)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
     def raise_if_any(self) -> None:
         """Raise one error that lists every problem noted so far.
 
@@ -96,5 +106,7 @@ def reject_unknown(function: Callable[..., Any], unknown: Mapping[str, object]) 
     valid = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     problems = Problems(name)
     for argument in unknown:
-        problems.add(unknown_name("argument", argument, (n for n in valid if n != "self")), of_type=True)
+        problems.add(
+            unknown_name("argument", argument, (n for n in valid if n != "self")), of_type=True
+        )
     problems.raise_if_any()

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-__all__ = ["draw_seed", "epoch_order", "set_random_seed"]
+__all__ = ["draw_seed", "epoch_generator", "epoch_order", "set_random_seed"]
 
 
 def set_random_seed(seed: int) -> None:
@@ -46,7 +46,11 @@ def epoch_order(size: int, seed: int, epoch: int) -> torch.Tensor:
         >>> sorted(epoch_order(4, seed=1, epoch=0).tolist())
         [0, 1, 2, 3]
     """
+    return torch.randperm(size, generator=epoch_generator(seed, epoch))
+
+
+def epoch_generator(seed: int, epoch: int) -> torch.Generator:
+    """Return the generator of one epoch's randomness, a function of `(seed, epoch)`."""
     # SplitMix64's odd constant keeps (seed, epoch) pairs apart: seed + epoch alone would make
     # epoch 1 of one run equal to epoch 0 of its neighbour.
-    mixed = (seed + epoch * 0x9E3779B97F4A7C15) % 2**63
-    return torch.randperm(size, generator=torch.Generator().manual_seed(mixed))
+    return torch.Generator().manual_seed((seed + epoch * 0x9E3779B97F4A7C15) % 2**63)

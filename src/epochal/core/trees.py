@@ -23,7 +23,9 @@ def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     if isinstance(tree, dict):
         return {key: map_leaves(function, tree[key], *(r[key] for r in rest)) for key in tree}
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(map_leaves(function, *items) for items in zip(tree, *rest, strict=True)))
+        return type(tree)(
+            *(map_leaves(function, *items) for items in zip(tree, *rest, strict=True))
+        )
     if isinstance(tree, (list, tuple)):
         return type(tree)(map_leaves(function, *items) for items in zip(tree, *rest, strict=True))
     return function(tree, *rest)

@@ -12,10 +12,12 @@ from epochal.storage.atomic import (
     free_space_check,
 )
 from epochal.storage.json_files import read_json, write_json
+from epochal.storage.lines import LineFile
 from epochal.storage.tensors import load_tensors, save_tensors
 
 __all__ = [
     "FileMissingError",
+    "LineFile",
     "StorageError",
     "atomic_path",
     "atomic_write",

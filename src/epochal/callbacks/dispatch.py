@@ -1,0 +1,224 @@
+"""Calls the hooks: in list order, on the main thread, with the culprit named when one fails."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Never
+
+from epochal.callbacks.base import HOOKS, Callback
+from epochal.core.errors import UsageTypeError, reject_unknown
+
+__all__ = ["CallbackList"]
+
+Hook = Callable[..., None]
+
+
+class CallbackList:
+    """Several callbacks that act as one.
+
+    `fit` makes one of what it is given; a ready-made list can be passed too, to drive callbacks
+    from a loop of your own.
+
+    Args:
+        callbacks: One callback, or a nest of lists of them; None for no callback.
+        model: Handed to each of them.
+        params: Handed to each of them: `verbose`, `epochs`, `steps`.
+
+    Raises:
+        UsageTypeError: If anything in it is not a callback (a class instead of an instance, say).
+
+    Example:
+        >>> class Count(Callback):
+        ...     epochs = 0
+        ...     def on_epoch_end(self, epoch, logs=None):
+        ...         self.epochs += 1
+        >>> count = Count()
+        >>> CallbackList([count, [count]]).on_epoch_end(0, {})
+        >>> count.epochs
+        2
+    """
+
+    def __init__(
+        self,
+        callbacks: Any = None,
+        model: Any = None,
+        params: Mapping[str, Any] | None = None,
+        **unknown: Never,
+    ) -> None:
+        reject_unknown(CallbackList.__init__, unknown)
+        self.callbacks: list[Callback] = list(_flat(callbacks))
+        self.model: Any = None
+        self.params: Mapping[str, Any] | None = None
+        self._hooks: dict[str, list[Hook]] = {}
+        if model is not None:
+            self.set_model(model)
+        if params is not None:
+            self.set_params(params)
+
+    def __iter__(self) -> Iterator[Callback]:
+        return iter(self.callbacks)
+
+    def __len__(self) -> int:
+        return len(self.callbacks)
+
+    def append(self, callback: Callback) -> None:
+        """Add one callback at the end."""
+        self.callbacks += _flat(callback)
+        self._hooks.clear()
+
+    def set_model(self, model: Any) -> None:
+        """Hand the model to every callback."""
+        self.model = model
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        """Hand the run's parameters to every callback."""
+        self.params = params
+        for callback in self.callbacks:
+            callback.set_params(dict(params))
+
+    def hooks(self, name: str) -> list[Hook]:
+        """Return what has to be called for one hook: nothing for a callback that leaves it empty.
+
+        The loop asks once and skips making logs for hooks that nobody has.
+        """
+        if name not in self._hooks:
+            found = (_hook(callback, name) for callback in self.callbacks)
+            self._hooks[name] = [hook for hook in found if hook is not None]
+        return self._hooks[name]
+
+    def close(self) -> None:
+        """Close every callback; the first error is raised after all of them had their turn."""
+        errors = []
+        for callback in self.callbacks:
+            try:
+                callback.close()
+            except Exception as error:
+                error.add_note(f"raised by {type(callback).__name__}.close")
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self._hooks.clear()  # callbacks may have got functions since the last run
+        self._call("on_train_begin", logs)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_train_end", logs)
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_epoch_begin", epoch, logs)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_epoch_end", epoch, logs)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self.call_batch("on_train_batch_begin", batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self.call_batch("on_train_batch_end", batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Call the hook of every callback (the older name)."""
+        self.call_batch("on_train_batch_begin", batch, logs)
+
+    def on_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Call the hook of every callback (the older name)."""
+        self.call_batch("on_train_batch_end", batch, logs)
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_test_begin", logs)
+
+    def on_test_end(self, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_test_end", logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self.call_batch("on_test_batch_begin", batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self.call_batch("on_test_batch_end", batch, logs)
+
+    def on_predict_begin(self, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_predict_begin", logs)
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self._call("on_predict_end", logs)
+
+    def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self.call_batch("on_predict_batch_begin", batch, logs)
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Call the hook of every callback."""
+        self.call_batch("on_predict_batch_end", batch, logs)
+
+    def call_batch(self, name: str, batch: int, logs: Any = None) -> None:
+        """Call one batch hook of every callback that has it; logs go by keyword, as in Keras."""
+        logs = {} if logs is None else logs
+        for hook in self.hooks(name):
+            try:
+                hook(batch, logs=logs)
+            except Exception as error:
+                error.add_note(_culprit(hook, name))
+                raise
+
+    def _call(self, name: str, *args: Any) -> None:
+        if args[-1] is None:
+            args = (*args[:-1], {})
+        for hook in self.hooks(name):
+            try:
+                hook(*args)
+            except Exception as error:
+                error.add_note(_culprit(hook, name))
+                raise
+
+
+# Batch hooks of training have an older name, to which the base class forwards.
+_OLDER = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+
+
+def _hook(callback: Callback, name: str) -> Hook | None:
+    """Return a callback's own hook, or None where it has only the empty one of the base class."""
+    hook: Hook = getattr(callback, name)
+    if getattr(hook, "__func__", hook) is not getattr(Callback, name):
+        return hook
+    return _hook(callback, _OLDER[name]) if name in _OLDER else None
+
+
+def _culprit(hook: Hook, name: str) -> str:
+    owner = getattr(hook, "__self__", None)
+    return f"raised in {type(owner).__name__ if owner is not None else 'a callback'}.{name}"
+
+
+def _flat(callbacks: Any) -> Iterator[Callback]:
+    if callbacks is None:
+        return
+    if isinstance(callbacks, type) and issubclass(callbacks, Callback):
+        raise UsageTypeError(
+            f"callbacks: got the class {callbacks.__name__}; make one: {callbacks.__name__}(...)"
+        )
+    if isinstance(callbacks, Callback):
+        yield callbacks
+    elif isinstance(callbacks, Mapping):
+        for callback in callbacks.values():
+            yield from _flat(callback)
+    elif isinstance(callbacks, Iterable) and not isinstance(callbacks, str):
+        for callback in callbacks:
+            yield from _flat(callback)
+    else:
+        missing = [hook for hook in HOOKS if not callable(getattr(callbacks, hook, None))]
+        hint = "" if len(missing) == len(HOOKS) else f" (it lacks {', '.join(missing[:3])})"
+        raise UsageTypeError(
+            f"callbacks: got {callbacks!r}{hint}; expected epochal.callbacks.Callback objects"
+        )

@@ -1,0 +1,112 @@
+"""Batches of tensors that lie in memory."""
+
+from collections.abc import Iterator
+from itertools import repeat
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from epochal.core.random import epoch_generator, epoch_order
+from epochal.core.trees import flatten, map_leaves
+from epochal.data.feed import Batch, Feed
+
+__all__ = ["ArrayFeed"]
+
+# Shuffled rows are gathered for several batches at once: one large copy is several times cheaper
+# than many small ones, and 8 MiB is all the memory it takes.
+_GATHERED_BYTES = 8 * 2**20
+
+
+class ArrayFeed(Feed):
+    """Slices of tensors, in order or shuffled by index; the tensors themselves are never copied.
+
+    Args:
+        x: Inputs, (N, ...), or a nested structure of them.
+        y: Targets, (N, ...), nested or None.
+        sample_weight: Weights, (N,), nested or None.
+        batch_size: Rows in a batch; the last one of a pass may be smaller.
+        shuffle: True for a new order each epoch, `"batch"` to shuffle inside of each batch only.
+        seed: With the epoch's number it fixes the order.
+        device: Where batches go.
+
+    Example:
+        >>> feed = ArrayFeed(torch.arange(5), None, None, batch_size=2, shuffle=True, seed=3)
+        >>> sorted(int(row) for x, _, _ in feed.epoch(0) for row in x)
+        [0, 1, 2, 3, 4]
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        *,
+        batch_size: int,
+        shuffle: bool | Literal["batch"] = False,
+        seed: int = 0,
+        device: torch.device | None = None,
+    ) -> None:
+        self.x, self.y, self.sample_weight = x, y, sample_weight
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.device = device
+        leaves: list[Tensor] = flatten([x, y, sample_weight])
+        self.samples: int = leaves[0].shape[0]
+        self.steps: int = -(-self.samples // batch_size)
+        row_bytes = sum(leaf[0].numel() * leaf.element_size() for leaf in leaves)
+        batches = max(1, _GATHERED_BYTES // max(1, row_bytes * batch_size))
+        self._chunk = batches * batch_size
+        # Already where it is needed: no transfer, and without shuffling not even a copy.
+        self._moves = any(device is not None and leaf.device != device for leaf in leaves)
+
+    def peek(self) -> Batch:
+        rows = slice(0, self.batch_size)
+        x, y, weight = (self._take(tree, rows) for tree in (self.x, self.y, self.sample_weight))
+        return x, y, weight
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        order = self._order(epoch)
+        for start in range(0, self.samples, self._chunk):
+            rows: slice | Tensor = slice(start, start + self._chunk)
+            if order is not None:
+                rows = order[rows]
+            yield from zip(
+                self._batches(self.x, rows),
+                self._batches(self.y, rows),
+                self._batches(self.sample_weight, rows),
+                strict=False,  # `repeat(None)` stands for what is not there
+            )
+
+    def _order(self, epoch: int) -> Tensor | None:
+        if not self.shuffle:
+            return None
+        if self.shuffle != "batch":
+            return epoch_order(self.samples, self.seed, epoch)
+        # Inside of each batch: rows sorted by (batch, random number).
+        keys = torch.rand(self.samples, generator=epoch_generator(self.seed, epoch))
+        return torch.argsort(torch.arange(self.samples) // self.batch_size + keys.double())
+
+    def _batches(self, tree: Any, rows: slice | Tensor) -> Iterator[Any]:
+        if tree is None:
+            return repeat(None)
+        if isinstance(tree, Tensor):
+            taken: Tensor = self._take(tree, rows)
+            return iter(taken.split(self.batch_size))
+        return self._nested(self._take(tree, rows))
+
+    def _nested(self, tree: Any) -> Iterator[Any]:
+        length = flatten(tree)[0].shape[0]
+        for start in range(0, length, self.batch_size):
+            yield map_leaves(lambda leaf, at=start: leaf[at : at + self.batch_size], tree)
+
+    def _take(self, tree: Any, rows: slice | Tensor) -> Any:
+        def take(leaf: Tensor) -> Tensor:
+            if isinstance(rows, Tensor):
+                taken = leaf.index_select(0, rows.to(leaf.device))
+            else:
+                taken = leaf[rows]
+            return taken.to(self.device, non_blocking=True) if self._moves else taken
+
+        return map_leaves(take, tree)

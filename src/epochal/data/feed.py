@@ -1,0 +1,94 @@
+"""What the loop asks of data: the batches of an epoch, and how many there are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+__all__ = ["Batch", "Feed", "FixedSteps"]
+
+Batch = tuple[Any, Any, Any]
+"""One batch: inputs, targets (or None), sample weights (or None); a plain tuple, made in bulk."""
+
+
+class Feed(ABC):
+    """A source of batches that can be passed over.
+
+    Attributes:
+        steps: Batches in one pass, or None if nobody knows before its end.
+        samples: Rows in one pass, or None.
+        once: Whether it can be passed over a single time (a generator).
+    """
+
+    steps: int | None = None
+    samples: int | None = None
+    once: bool = False
+
+    @abstractmethod
+    def peek(self) -> Batch:
+        """Return the first batch (or a part of it), which the first pass will still give.
+
+        Raises:
+            UsageError: If there is none.
+        """
+
+    @abstractmethod
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Return the batches of one pass, in an order that depends on `epoch` alone."""
+
+    def close(self) -> None:
+        """Let go of workers and open iterators."""
+
+
+class FixedSteps(Feed):
+    """Epochs of a fixed number of batches over another feed.
+
+    A pass that ends in the middle of an epoch goes on into the next pass, so that no epoch is
+    short; a source that can be passed over only once ends when it ends.
+
+    Args:
+        feed: Where the batches come from.
+        steps: Batches in each epoch.
+        restart: Whether each epoch starts a new pass (validation) instead of going on (training).
+
+    Example:
+        >>> from epochal.data import ArrayFeed
+        >>> import torch
+        >>> feed = FixedSteps(ArrayFeed(torch.arange(6), None, None, batch_size=2), steps=2)
+        >>> [x.tolist() for x, _, _ in feed.epoch(0)], [x.tolist() for x, _, _ in feed.epoch(1)]
+        ([[0, 1], [2, 3]], [[4, 5], [0, 1]])
+    """
+
+    def __init__(self, feed: Feed, steps: int, *, restart: bool = False) -> None:
+        self.feed = feed
+        self.steps = steps
+        self.once = feed.once
+        self._restart = restart
+        self._pass = 0
+        self._open: Iterator[Batch] | None = None
+
+    def peek(self) -> Batch:
+        return self.feed.peek()
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        if self._restart and not self.once:
+            return islice(self.feed.epoch(epoch), self.steps)
+        return islice(self._endless(), self.steps)
+
+    def close(self) -> None:
+        self._open = None
+        self.feed.close()
+
+    def _endless(self) -> Iterator[Batch]:
+        while True:
+            fresh = self._open is None
+            if self._open is None:
+                self._open = self.feed.epoch(self._pass)
+                self._pass += 1
+            given = False
+            for batch in self._open:
+                given = True
+                yield batch
+            self._open = None
+            if self.once or (fresh and not given):
+                return

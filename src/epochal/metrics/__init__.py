@@ -1,0 +1,48 @@
+"""How good predictions are: stand-alone, or in `compile(metrics=[...])`."""
+
+from epochal.functional.accuracy import (
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from epochal.functional.regression import mean_absolute_error, mean_squared_error
+from epochal.metrics.accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from epochal.metrics.base import Metric
+from epochal.metrics.mean import Mean, MeanMetricWrapper
+from epochal.metrics.registry import deserialize, get, is_accuracy, resolve_accuracy, serialize
+from epochal.metrics.regression import MeanAbsoluteError, MeanSquaredError
+
+__all__ = [
+    "Accuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "Mean",
+    "MeanAbsoluteError",
+    "MeanMetricWrapper",
+    "MeanSquaredError",
+    "Metric",
+    "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "binary_accuracy",
+    "categorical_accuracy",
+    "deserialize",
+    "get",
+    "is_accuracy",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "resolve_accuracy",
+    "serialize",
+    "sparse_categorical_accuracy",
+    "sparse_top_k_categorical_accuracy",
+    "top_k_categorical_accuracy",
+]

@@ -1,0 +1,180 @@
+"""The accuracy family, as Keras names it."""
+
+from typing import Any, Never
+
+from epochal.core.errors import UsageError, reject_unknown
+from epochal.functional import accuracy as functions
+from epochal.metrics.mean import MeanMetricWrapper
+
+__all__ = [
+    "Accuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+]
+
+
+class Accuracy(MeanMetricWrapper, coalesce=True):
+    """How often predictions equal targets, entry by entry. For classes, use a class accuracy.
+
+    Args:
+        name: Name it is logged under.
+        dtype: Type of its weights.
+
+    Example:
+        >>> float(Accuracy()([1, 2, 3, 4], [0, 2, 3, 4]))
+        0.75
+    """
+
+    direction = "max"
+
+    def __init__(self, name: str = "accuracy", dtype: Any = None, **unknown: Never) -> None:
+        reject_unknown(Accuracy.__init__, unknown)
+        super().__init__(functions.accuracy, name=name, dtype=dtype)
+
+
+class BinaryAccuracy(MeanMetricWrapper, coalesce=True):
+    """How often predictions fall on the right side of a threshold.
+
+    Args:
+        name: Name it is logged under.
+        dtype: Type of its weights.
+        threshold: A prediction counts as 1 strictly above it; from 0 to 1.
+
+    Raises:
+        UsageError: If the threshold is outside of 0 to 1.
+
+    Example:
+        >>> float(BinaryAccuracy()([[1], [1], [0], [0]], [[0.98], [1.0], [0.0], [0.6]]))
+        0.75
+    """
+
+    direction = "max"
+
+    def __init__(
+        self,
+        name: str = "binary_accuracy",
+        dtype: Any = None,
+        threshold: float = 0.5,
+        **unknown: Never,
+    ) -> None:
+        reject_unknown(BinaryAccuracy.__init__, unknown)
+        if not 0 <= threshold <= 1:
+            raise UsageError(f"BinaryAccuracy: threshold is {threshold}; give one from 0 to 1")
+        super().__init__(functions.binary_accuracy, name=name, dtype=dtype, threshold=threshold)
+        self.threshold = threshold
+
+
+class CategoricalAccuracy(MeanMetricWrapper, coalesce=True):
+    """How often the largest output is the class of a one-hot target.
+
+    Args:
+        name: Name it is logged under.
+        dtype: Type of its weights.
+
+    Example:
+        >>> float(CategoricalAccuracy()([[0, 1], [1, 0]], [[0.1, 0.9], [0.4, 0.6]]))
+        0.5
+    """
+
+    direction = "max"
+
+    def __init__(
+        self, name: str = "categorical_accuracy", dtype: Any = None, **unknown: Never
+    ) -> None:
+        reject_unknown(CategoricalAccuracy.__init__, unknown)
+        super().__init__(functions.categorical_accuracy, name=name, dtype=dtype)
+
+
+class SparseCategoricalAccuracy(MeanMetricWrapper, coalesce=True):
+    """How often the largest output is the class that an integer target names.
+
+    Args:
+        name: Name it is logged under.
+        dtype: Type of its weights.
+
+    Example:
+        >>> float(SparseCategoricalAccuracy()([1, 0], [[0.1, 0.9], [0.4, 0.6]]))
+        0.5
+    """
+
+    direction = "max"
+
+    def __init__(
+        self, name: str = "sparse_categorical_accuracy", dtype: Any = None, **unknown: Never
+    ) -> None:
+        reject_unknown(SparseCategoricalAccuracy.__init__, unknown)
+        super().__init__(functions.sparse_categorical_accuracy, name=name, dtype=dtype)
+
+
+class TopKCategoricalAccuracy(MeanMetricWrapper, coalesce=True):
+    """How often the class of a one-hot target is among the `k` largest outputs.
+
+    Args:
+        k: How many of the best count.
+        name: Name it is logged under.
+        dtype: Type of its weights.
+
+    Example:
+        >>> float(TopKCategoricalAccuracy(k=1)([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0, 1, 0]]))
+        0.5
+    """
+
+    direction = "max"
+
+    def __init__(
+        self,
+        k: int = 5,
+        name: str = "top_k_categorical_accuracy",
+        dtype: Any = None,
+        **unknown: Never,
+    ) -> None:
+        reject_unknown(TopKCategoricalAccuracy.__init__, unknown)
+        super().__init__(
+            functions.top_k_categorical_accuracy, name=name, dtype=dtype, k=_at_least_one(k)
+        )
+        self.k = k
+
+
+class SparseTopKCategoricalAccuracy(MeanMetricWrapper, coalesce=True):
+    """How often the class that an integer target names is among the `k` largest outputs.
+
+    Args:
+        k: How many of the best count.
+        name: Name it is logged under.
+        dtype: Type of its weights.
+        from_sorted_ids: Whether outputs are class numbers, best first, rather than scores.
+
+    Example:
+        >>> float(SparseTopKCategoricalAccuracy(k=2)([2, 0], [[0.1, 0.9, 0.8], [0.0, 0.3, 0.7]]))
+        0.5
+    """
+
+    direction = "max"
+
+    def __init__(
+        self,
+        k: int = 5,
+        name: str = "sparse_top_k_categorical_accuracy",
+        dtype: Any = None,
+        from_sorted_ids: bool = False,
+        **unknown: Never,
+    ) -> None:
+        reject_unknown(SparseTopKCategoricalAccuracy.__init__, unknown)
+        super().__init__(
+            functions.sparse_top_k_categorical_accuracy,
+            name=name,
+            dtype=dtype,
+            k=_at_least_one(k),
+            from_sorted_ids=from_sorted_ids,
+        )
+        self.k = k
+        self.from_sorted_ids = from_sorted_ids
+
+
+def _at_least_one(k: int) -> int:
+    if k < 1:
+        raise UsageError(f"k is {k}; give how many of the best predictions count, 1 or more")
+    return k

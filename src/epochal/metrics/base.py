@@ -1,0 +1,171 @@
+"""What a metric is: weights that add up over batches, and a result that can be read any time."""
+
+from typing import Any, Never
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from epochal.core.config import Configurable
+from epochal.core.errors import UsageError, reject_unknown
+from epochal.core.names import snake_case
+from epochal.metrics.weight import Reduction, Weight
+
+__all__ = ["Metric"]
+
+
+class Metric(Configurable):
+    """Base of every metric; subclass it to write your own.
+
+    Make the weights with `add_weight`, update them in `update_state`, return the value from
+    `result`. Inside `fit` the metric is reset at the start of every epoch and every validation.
+
+    Args:
+        dtype: Type of the weights where `add_weight` names none; float64 keeps counts exact to
+            2**53 samples.
+        name: The name it is logged under; the class name in snake case by default.
+
+    Example:
+        >>> class Positives(Metric):
+        ...     def __init__(self, name="positives"):
+        ...         super().__init__(name=name)
+        ...         self.count = self.add_weight(name="count")
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         self.count.assign_add((y_pred > 0.5).sum())
+        ...     def result(self):
+        ...         return self.count.value
+        >>> positives = Positives()
+        >>> float(positives([1, 0], [0.9, 0.2]))
+        1.0
+    """
+
+    direction: Any = None
+    """`"max"` or `"min"`: which way is better, for `mode="auto"`; None if it cannot be said."""
+
+    coalesce: bool = False
+    """Whether the outputs of several batches may be scored in one update with the same result,
+    and whether the weights are all that `result` needs. Declared with `class M(Metric,
+    coalesce=True)` and not inherited: a subclass that overrides something says so itself."""
+
+    def __init_subclass__(cls, *, coalesce: bool = False, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.coalesce = coalesce
+
+    def __init__(self, dtype: Any = None, name: str | None = None, **unknown: Never) -> None:
+        reject_unknown(type(self).__init__, unknown)
+        self.dtype = dtype
+        self.name = name or snake_case(type(self).__name__)
+        self._weights: list[Weight] = []
+
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        name: str | None = None,
+        reduction: Reduction = "sum",
+        **unknown: Never,
+    ) -> Weight:
+        """Add one weight: a tensor that starts at its initial value and survives a restart.
+
+        Args:
+            shape: Its shape; `()` for a number. Keras' older form, the name first, works too.
+            initializer: `"zeros"`, `"ones"`, a number, or a function of the shape.
+            dtype: Its type; the metric's own by default, else float64.
+            name: Its name in saved states.
+            reduction: How the weights of several processes become one: `"sum"`, `"max"`, `"min"`
+                or `"concat"`.
+
+        Returns:
+            The weight; `assign`, `assign_add` and arithmetic work on it.
+        """
+        reject_unknown(Metric.add_weight, unknown)
+        if isinstance(shape, str):
+            shape, name = (), shape
+        weight = Weight(
+            shape,
+            initializer,
+            dtype or self.dtype or torch.float64,
+            name or f"weight_{len(self._weights)}",
+            reduction,
+        )
+        self._weights.append(weight)
+        return weight
+
+    add_variable = add_weight
+
+    @property
+    def variables(self) -> list[Weight]:
+        """The weights, in the order they were added."""
+        return list(self._weights)
+
+    @property
+    def weights(self) -> list[Weight]:
+        """The weights, in the order they were added."""
+        return list(self._weights)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take one batch in.
+
+        Args:
+            y_true: Targets, (N, ...).
+            y_pred: Outputs of the model, (N, ...).
+            sample_weight: How much each sample counts, (N,), or None.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no update_state(y_true, y_pred, sample_weight=None)"
+        )
+
+    def result(self) -> Any:
+        """Return the value over everything taken in since the last reset."""
+        raise NotImplementedError(f"{type(self).__name__} has no result()")
+
+    def reset_state(self) -> None:
+        """Forget everything taken in."""
+        for weight in self._weights:
+            weight.reset()
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """Update with one batch and return the result so far."""
+        self.update_state(*args, **keywords)
+        return self.result()
+
+    def snapshot(self) -> tuple[Tensor, ...]:
+        """Return the values of the weights; they are replaced, never changed, by updates."""
+        return tuple(weight.value for weight in self._weights)
+
+    def restore(self, snapshot: tuple[Tensor, ...]) -> None:
+        """Put back what `snapshot` returned."""
+        for weight, value in zip(self._weights, snapshot, strict=True):
+            weight.value = value
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the weights by name."""
+        return {weight.name: weight.value for weight in self._weights}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take the weights back from `state_dict`.
+
+        Raises:
+            UsageError: If names are missing or too many.
+        """
+        expected = [weight.name for weight in self._weights]
+        if set(state) != set(expected):
+            raise UsageError(
+                f"metric {self.name!r}: got the weights {sorted(state)}, expected {sorted(expected)}"
+            )
+        for weight in self._weights:
+            weight.assign(state[weight.name])
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name!r}>"
+
+
+def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
+    """Return what a user passes to a metric by hand (list, array, number) as a tensor."""
+    if isinstance(value, Tensor):
+        return value.detach()
+    tensor = torch.as_tensor(np.asarray(value))
+    if tensor.dtype == torch.float64:
+        tensor = tensor.float()
+    return tensor if like is None else tensor.to(like.device)

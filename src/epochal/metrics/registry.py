@@ -1,0 +1,111 @@
+"""Metrics by name, class, instance or function."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from epochal.core.config import plain
+from epochal.core.errors import UsageError, UsageTypeError
+from epochal.core.names import Registry
+from epochal.functional import regression
+from epochal.metrics import accuracy
+from epochal.metrics.base import Metric
+from epochal.metrics.mean import FunctionMetric, Mean
+from epochal.metrics.regression import MeanAbsoluteError, MeanSquaredError
+
+__all__ = ["deserialize", "get", "is_accuracy", "resolve_accuracy", "serialize"]
+
+_METRICS = Registry[type[Metric]]("metric")
+for _class in (Mean, *(getattr(accuracy, name) for name in accuracy.__all__)):
+    _METRICS.add(_class)
+_METRICS.add(MeanSquaredError, "mse", "MSE")
+_METRICS.add(MeanAbsoluteError, "mae", "MAE")
+
+_FUNCTIONS: dict[Any, type[Metric]] = {
+    regression.mean_squared_error: MeanSquaredError,
+    regression.mean_absolute_error: MeanAbsoluteError,
+}
+
+
+def get(identifier: Any) -> Metric:
+    """Return the metric that a user means.
+
+    Args:
+        identifier: A name (`"mse"`, `"BinaryAccuracy"`), a metric class, a metric, a configuration,
+            or a function `(y_true, y_pred)`.
+
+    Raises:
+        UsageError: If no metric has that name.
+
+    Example:
+        >>> get("mae").name, get(lambda y_true, y_pred: y_pred).name
+        ('mean_absolute_error', 'lambda')
+    """
+    if isinstance(identifier, Metric):
+        return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Metric):
+        return identifier()
+    if isinstance(identifier, str):
+        if is_accuracy(identifier):
+            return accuracy.Accuracy(name=identifier)
+        return _METRICS[identifier]()
+    if isinstance(identifier, Mapping):
+        return deserialize(identifier)
+    if callable(identifier):
+        known = _FUNCTIONS.get(identifier)
+        return known() if known is not None else FunctionMetric(identifier)
+    raise UsageTypeError(
+        f"a metric cannot be {identifier!r}; give a name, a Metric, or a function (y_true, y_pred)"
+    )
+
+
+def is_accuracy(identifier: Any) -> bool:
+    """Whether it is "acc" or "accuracy", whose meaning depends on the model's output."""
+    return isinstance(identifier, str) and identifier.lower() in ("acc", "accuracy")
+
+
+def resolve_accuracy(name: str, y_true: Tensor, y_pred: Tensor) -> Metric:
+    """Return the accuracy that suits an output: binary, of class numbers, or of one-hot classes.
+
+    Args:
+        name: What the user typed; it stays the metric's name.
+        y_true: Targets of a batch, (N, ...).
+        y_pred: Outputs for them, (N, ...).
+
+    Example:
+        >>> import torch
+        >>> type(resolve_accuracy("acc", torch.zeros(4, 1), torch.zeros(4, 1))).__name__
+        'BinaryAccuracy'
+    """
+    if y_pred.ndim < 2 or y_pred.shape[-1] == 1:
+        return accuracy.BinaryAccuracy(name=name)
+    if y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1:
+        return accuracy.SparseCategoricalAccuracy(name=name)
+    return accuracy.CategoricalAccuracy(name=name)
+
+
+def serialize(metric: Metric) -> dict[str, Any]:
+    """Return the class name and configuration of a metric.
+
+    Example:
+        >>> deserialize(serialize(get("mae"))).name
+        'mean_absolute_error'
+    """
+    configured: dict[str, Any] = plain(metric)
+    return configured
+
+
+def deserialize(config: Mapping[str, Any] | str) -> Metric:
+    """Return the metric that `serialize` described.
+
+    Raises:
+        UsageError: If there is no such metric.
+    """
+    if isinstance(config, str):
+        return get(config)
+    if "class_name" not in config:
+        raise UsageError(
+            f"a metric's configuration needs 'class_name' and 'config'; got the keys {list(config)}"
+        )
+    return _METRICS[config["class_name"]].from_config(config.get("config", {}))

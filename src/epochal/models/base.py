@@ -1,0 +1,107 @@
+"""A module with weights that can be looked at, exchanged, saved and wrapped."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from epochal.core.errors import UsageError
+from epochal.core.trees import map_leaves
+from epochal.models import weights
+from epochal.models.summary import observed_shapes, print_summary
+
+__all__ = ["BaseModel"]
+
+
+class BaseModel(nn.Module):
+    """What `Model` is before it is trained.
+
+    Args:
+        module: The module to wrap; nothing for a subclass.
+    """
+
+    def __init__(self, module: nn.Module | None = None) -> None:
+        super().__init__()
+        if module is None:
+            return
+        if not isinstance(module, nn.Module):
+            kind = f"the class {module.__name__}" if isinstance(module, type) else f"{module!r}"
+            raise UsageError(f"Model: got {kind}; give a torch.nn.Module object")
+        self.network = module
+        weights.hide_prefix(self, "network")
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Return the outputs for a batch of inputs; override it (or `call`) in a subclass."""
+        network = self._modules.get("network")
+        if network is not None:
+            return network(*inputs, **named)
+        call = getattr(self, "call", None)
+        if call is None:
+            raise UsageError(
+                f"{type(self).__name__} has no forward: write forward(self, x), or wrap a module "
+                "with epochal.Model(module)"
+            )
+        if "training" in inspect.signature(call).parameters:
+            named.setdefault("training", self.training)
+        return call(*inputs, **named)
+
+    def input_signature(self) -> inspect.Signature:
+        """Return the signature of what the inputs are passed to."""
+        network = self._modules.get("network")
+        if network is not None:
+            return inspect.signature(network.forward)
+        if type(self).forward is BaseModel.forward and hasattr(self, "call"):
+            signature = inspect.signature(self.call)
+            kept = [p for p in signature.parameters.values() if p.name not in ("training", "mask")]
+            return signature.replace(parameters=kept)
+        return inspect.signature(self.forward)
+
+    def note_inputs(self, x: Any) -> None:
+        """Remember what inputs look like, for `summary`."""
+        self._seen = map_leaves(lambda leaf: torch.zeros_like(leaf[:1]), x)
+
+    def layer_shapes(self) -> dict[str, Any]:
+        """Return each layer's output shape by name; nothing while no input has been seen."""
+        sample = self._sample()
+        return {} if sample is None else observed_shapes(self, sample)
+
+    def _sample(self) -> Any:
+        return self._seen
+
+    _seen: Any = None
+
+    def summary(self, print_fn: Any = None) -> None:
+        """Print a table of the layers: their output shapes and numbers of parameters.
+
+        Args:
+            print_fn: Called with the text instead of printing it.
+        """
+        print_summary(self, print_fn)
+
+    def count_params(self) -> int:
+        """Return how many numbers the model's weights hold, buffers such as moving means included.
+
+        Raises:
+            UsageError: If the model has no weights yet because nobody knows its input's shape.
+        """
+        return weights.count(self)
+
+    def get_weights(self) -> list[np.ndarray[Any, Any]]:
+        """Return copies of all weights, in the layers' order (Keras' layout for Keras' layers)."""
+        return weights.get_arrays(self)
+
+    def set_weights(self, arrays: Sequence[Any]) -> None:
+        """Write all weights, as `get_weights` returned them.
+
+        Raises:
+            UsageError: If their number or a shape is wrong; then nothing is changed.
+        """
+        weights.set_arrays(self, arrays)
+
+    def named_parameters(self, *args: Any, **keywords: Any) -> Any:
+        """Yield the parameters under their names in `state_dict`."""
+        for name, parameter in super().named_parameters(*args, **keywords):
+            yield weights.without_prefix(self, name), parameter

@@ -1,0 +1,201 @@
+"""Models in safetensors files: weights, optimizer state, architecture; never code."""
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import epochal
+from epochal import losses, metrics, optimizers
+from epochal.core.config import Configurable
+from epochal.core.errors import Problems, UsageError, unknown_name
+from epochal.storage import load_tensors, save_tensors
+
+__all__ = ["load_model", "load_weights", "save_model", "save_weights"]
+
+_OPTIMIZER = "optimizer/"  # no weight's name holds a slash
+
+
+def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Write a model's weights."""
+    save_tensors(path, _tensors(model), _notes("weights"), make_folder=True)
+
+
+def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Read a model's weights, from a file of weights or of a whole model."""
+    tensors, _ = load_tensors(path)
+    _assign(model, _weights_of(tensors), f"load_weights({os.fspath(path)!r})")
+
+
+def save_model(model: Any, path: str | os.PathLike[str]) -> None:
+    """Write a model's weights, its optimizer's state, and what can be said of how it was made."""
+    tensors = _tensors(model)
+    notes = _notes("model")
+    config = _architecture(model)
+    if config is not None:
+        notes["model"] = json.dumps(config)
+    compiled = _settings(model)
+    if compiled is not None:
+        notes["compile"] = json.dumps(compiled)
+    if model.optimizer is not None and model.optimizer.built:
+        numbers = {}
+        for name, value in model.optimizer.state_dict().items():
+            if isinstance(value, Tensor):
+                tensors[_OPTIMIZER + name] = value
+            else:
+                numbers[name] = value
+        notes["optimizer"] = json.dumps(numbers)
+    save_tensors(path, tensors, notes, make_folder=True)
+
+
+def load_model(
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+) -> Any:
+    """Return the model that a file holds: built, with its weights, and compiled if it was.
+
+    No code of the file is run: classes come from epochal and from `custom_objects` alone.
+
+    Args:
+        filepath: What `Model.save` wrote of a `Sequential`.
+        custom_objects: Layer classes of your own by name.
+        compile: Whether to compile it with the optimizer's state, loss and metrics of the file,
+            where these have names.
+
+    Raises:
+        UsageError: If the file holds weights alone, or something is wrong with it.
+
+    Example:
+        >>> import tempfile
+        >>> from epochal.layers import Dense
+        >>> path = f"{tempfile.mkdtemp()}/model.safetensors"
+        >>> epochal.Sequential([Dense(3, input_dim=2)]).save(path)
+        >>> load_model(path).predict([[1.0, 2.0]], verbose=0).shape
+        (1, 3)
+    """
+    from epochal.models.sequential import Sequential  # a Sequential is a Model, which saves itself
+
+    path = os.fspath(filepath)
+    tensors, notes = load_tensors(filepath)
+    if "model" not in notes:
+        raise UsageError(
+            f"load_model({path!r}): the file holds weights and no architecture; make the model in "
+            "your code and call its load_weights"
+        )
+    try:
+        config = json.loads(notes["model"])
+        settings = json.loads(notes.get("compile", "null"))
+        numbers = json.loads(notes.get("optimizer", "null"))
+        model = Sequential.from_config(config, custom_objects)
+    except UsageError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"load_model({path!r}): the description in the file is damaged") from error
+    _assign(model, _weights_of(tensors), f"load_model({path!r})")
+    if compile and settings is not None:
+        model.compile(
+            optimizers.deserialize(settings["optimizer"]),
+            settings["loss"],
+            settings["loss_weights"],
+            settings["metrics"],
+            settings["weighted_metrics"],
+        )
+        if numbers is not None and model._compiled is not None:
+            state = {
+                name.removeprefix(_OPTIMIZER): tensor
+                for name, tensor in tensors.items()
+                if name.startswith(_OPTIMIZER)
+            }
+            model._compiled.build_optimizer()
+            model.optimizer.load_state_dict(state | numbers)
+    return model
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    tensors = {}
+    for name, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise UsageError(
+                f"the state {name!r} is a {type(value).__name__}; only tensors can be saved"
+            )
+        tensors[name] = value
+    return tensors
+
+
+def _weights_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(_OPTIMIZER)}
+
+
+def _assign(model: nn.Module, tensors: Mapping[str, Tensor], call: str) -> None:
+    own = model.state_dict()
+    problems = Problems(call)
+    if not own and tensors:
+        problems.add(
+            "the model has no weights yet; call it on data once, or give it an input shape"
+        )
+    for name in own:
+        if name not in tensors:
+            problems.add(f"the file lacks a weight: {unknown_name('weight', name, tensors)}")
+    for name, tensor in tensors.items():
+        if name not in own:
+            problems.add(
+                f"the model lacks a weight of the file: {unknown_name('weight', name, own)}"
+            )
+        elif tensor.shape != own[name].shape:
+            problems.add(
+                f"{name} has the shape {tuple(tensor.shape)} in the file and "
+                f"{tuple(own[name].shape)} in the model"
+            )
+    problems.raise_if_any()
+    with torch.no_grad():
+        model.load_state_dict(dict(tensors))
+
+
+def _notes(kind: str) -> dict[str, str]:
+    return {"kind": kind, "version": epochal.__version__}
+
+
+def _architecture(model: Any) -> Any:
+    """Return what rebuilds the model, or None if only the user's code can."""
+    if not isinstance(model, Configurable) and not hasattr(model, "get_config"):
+        return None
+    try:
+        return model.get_config()
+    except UsageError:
+        return None
+
+
+def _settings(model: Any) -> dict[str, Any] | None:
+    """Return what `compile` was given, or None where it was given functions."""
+    compiled = model._compiled
+    if compiled is None or compiled.optimizer is None:
+        return None
+    settings = {
+        "loss": compiled.objective.given,
+        "loss_weights": compiled.objective.loss_weights,
+        "metrics": compiled.metrics.given,
+        "weighted_metrics": compiled.metrics.weighted,
+    }
+    try:
+        named = {key: _named(value) for key, value in settings.items()}
+        return {"optimizer": optimizers.serialize(compiled.optimizer), **named}
+    except UsageError:
+        return None
+
+
+def _named(value: Any) -> Any:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_named(item) for item in value]
+    if isinstance(value, losses.Loss):
+        return losses.serialize(value)
+    if isinstance(value, metrics.Metric):
+        return metrics.serialize(value)
+    raise UsageError(f"{value!r} has no name that a file could hold")

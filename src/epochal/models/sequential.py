@@ -1,0 +1,252 @@
+"""A stack of layers, each fed what the one before it returned."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Never, Self
+
+import torch
+from torch import Tensor, nn
+
+from epochal import layers as keras_layers
+from epochal.core.errors import UsageError, UsageTypeError, reject_unknown, unknown_name
+from epochal.core.names import snake_case, unique_name
+from epochal.layers import Embedding, InputLayer, Layer
+from epochal.layers.inference import output_shape
+from epochal.models.model import Model
+
+__all__ = ["Sequential"]
+
+
+class _Input(NamedTuple):
+    """What is known of the input; no layer, so that no step passes through one."""
+
+    batch_shape: tuple[int | None, ...]
+    dtype: str
+    name: str | None = None
+
+
+class Sequential(Model):
+    """Layers in a row: Keras-style layers and plain `torch.nn` modules, freely mixed.
+
+    With an input shape (`Input(...)` first, or `input_shape=` / `input_dim=` on the first layer)
+    the weights are made at once; else by the first batch. Weights are named by their layer, and
+    layers of one name are numbered: `dense.weight`, `dense_1.weight`.
+
+    Args:
+        layers: The layers, or nothing, to `add` them one by one.
+        name: What the model is called.
+
+    Raises:
+        UsageTypeError: If anything in it is no layer.
+
+    Example:
+        >>> from epochal.layers import Dense
+        >>> model = Sequential([Dense(100, activation="relu", input_dim=2), Dense(1)])
+        >>> model.count_params(), list(model.state_dict())[0]
+        (401, 'dense.weight')
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[nn.Module] | None = None,
+        name: str | None = None,
+        **unknown: Never,
+    ) -> None:
+        reject_unknown(Sequential.__init__, unknown)
+        super().__init__()
+        self.name = name or "sequential"
+        self._input: _Input | None = None
+        self._shape: Any = None  # what the last layer returns for `_input`, batch axis None
+        self._converts = False
+        if isinstance(layers, nn.Module):
+            raise UsageTypeError(
+                f"Sequential: got one {type(layers).__name__}; give a list of layers"
+            )
+        for layer in layers or ():
+            self.add(layer)
+
+    def add(self, layer: nn.Module) -> None:
+        """Add a layer at the end.
+
+        Args:
+            layer: A layer or any module; an `Input` only as the first.
+
+        Raises:
+            UsageTypeError: If it is no module.
+            UsageError: If it cannot take what the layer before it returns.
+        """
+        if isinstance(layer, type) or not isinstance(layer, nn.Module):
+            hint = "make one: " if isinstance(layer, type) else ""
+            raise UsageTypeError(
+                f"Sequential.add: got {layer!r}; {hint}expected a layer or a torch.nn module"
+            )
+        if isinstance(layer, InputLayer):
+            self._take_input(_Input(layer.batch_shape, layer.dtype, layer.name))
+            return
+        if not self._modules:
+            self._begin(layer)
+        shape = None if self._shape is None else self._build(layer, self._shape)
+        own = (
+            layer.name
+            if isinstance(layer, (Layer, Sequential))
+            else snake_case(type(layer).__name__)
+        )
+        self.add_module(unique_name(own, self._is_taken), layer)
+        self._shape = shape
+
+    def pop(self) -> nn.Module:
+        """Remove the last layer and return it.
+
+        Raises:
+            UsageError: If there is none.
+        """
+        if not self._modules:
+            raise UsageError("Sequential.pop: there is no layer to remove")
+        _, layer = self._modules.popitem()
+        self._shape = None if self._input is None else self._input.batch_shape
+        for kept in self.layers:
+            self._shape = None if self._shape is None else _shape_after(kept, self._shape)
+        assert layer is not None  # modules are only ever added
+        return layer
+
+    def forward(self, inputs: Any) -> Any:
+        """Return the last layer's output."""
+        if self._converts and not inputs.is_floating_point():
+            inputs = inputs.float()  # images of bytes; as Keras does for its float layers
+        for layer in self._modules.values():
+            inputs = layer(inputs)  # type: ignore[misc]  # modules are only ever added
+        return inputs
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The layers in order, without the `Input`."""
+        return list(self.children())
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...] | None:
+        """The shape of the input, batch axis first as None; None if nobody has given it."""
+        return None if self._input is None else self._input.batch_shape
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output, batch axis first as None; None while that of the input is."""
+        return self._shape
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> nn.Module:
+        """Return a layer by its name or by its place.
+
+        Raises:
+            UsageError: If there is none.
+        """
+        if (name is None) == (index is None):
+            raise UsageError("get_layer: give one of name and index")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise UsageError(
+                    f"get_layer: index is {index}; there are {len(self.layers)} layers"
+                )
+            return self.layers[index]
+        found = self._modules.get(str(name))
+        if found is None:
+            raise UsageError(f"get_layer: {unknown_name('layer', name, self._modules)}")
+        return found
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of a shape.
+
+        Args:
+            input_shape: With the batch axis, which may be None: `(None, 28, 28, 1)`.
+
+        Raises:
+            UsageError: If a layer cannot take what it would get.
+        """
+        self._take_input(_Input(tuple(input_shape), "float32"))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the name and the layers as JSON can hold them.
+
+        Raises:
+            UsageError: If a layer is a module that only the user's code can make.
+        """
+        described = []
+        for name, layer in self._modules.items():
+            if isinstance(layer, Sequential):
+                described.append({"class_name": "Sequential", "config": layer.get_config()})
+            elif isinstance(layer, Layer):
+                described.append(keras_layers.serialize(layer))
+            else:
+                raise UsageError(
+                    f"the layer {name!r} is a {type(layer).__name__}, which no file can describe; "
+                    "save the weights alone (save_weights)"
+                )
+        first = []
+        if self._input is not None:
+            layer = InputLayer(
+                batch_shape=self._input.batch_shape, dtype=self._input.dtype, name=self._input.name
+            )
+            first = [keras_layers.serialize(layer)]
+        return {"name": self.name, "layers": first + described}
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Return a new model made from what `get_config` returned.
+
+        Args:
+            config: The configuration.
+            custom_objects: Layer classes of your own by name.
+        """
+        made: list[nn.Module] = []
+        for entry in config["layers"]:
+            if entry["class_name"] == "Sequential":
+                made.append(Sequential.from_config(entry["config"], custom_objects))
+            else:
+                made.append(keras_layers.deserialize(entry, custom_objects))
+        return cls(made, name=config.get("name"))
+
+    def _begin(self, layer: nn.Module) -> None:
+        """Take the input's shape, and whether integers become floats, from the first layer."""
+        floats = isinstance(layer, Layer) and not isinstance(layer, Embedding)
+        if self._input is None and isinstance(layer, (Layer, Sequential)):
+            shape = layer.input_shape
+            if isinstance(layer, Sequential):
+                shape = None if shape is None else shape[1:]
+            if shape is not None:
+                self._input = _Input((None, *shape), "float32" if floats else "int32")
+                self._shape = self._input.batch_shape
+        self._converts = floats and (self._input is None or self._input.dtype.startswith("float"))
+
+    def _take_input(self, layer: _Input) -> None:
+        if self._input is not None and self._input.batch_shape != layer.batch_shape:
+            raise UsageError(
+                f"Sequential: the input's shape is {self._input.batch_shape} already; got "
+                f"{layer.batch_shape}"
+            )
+        self._input = layer
+        self._shape = layer.batch_shape
+        for kept in self.layers:
+            self._shape = self._build(kept, self._shape)
+
+    def _build(self, layer: nn.Module, shape: Any) -> Any:
+        if isinstance(layer, Layer) and not layer.built:
+            layer.check_input(shape)
+            layer.build(shape)
+        elif isinstance(layer, Sequential) and layer.input_shape is None:
+            layer.build(shape)
+        return _shape_after(layer, shape)
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self._modules or hasattr(self, name)
+
+    def _sample(self) -> Tensor | None:
+        if self._input is None or None in self._input.batch_shape[1:]:
+            return super()._sample()
+        sizes = [1 if size is None else size for size in self._input.batch_shape]
+        return torch.zeros(sizes, dtype=getattr(torch, self._input.dtype))
+
+
+def _shape_after(layer: nn.Module, shape: Any) -> Any:
+    """Return a layer's output shape, batch axis None; None for a module that needs real data."""
+    if isinstance(layer, Layer):
+        return layer.compute_output_shape(shape)
+    return output_shape(layer, shape)

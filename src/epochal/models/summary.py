@@ -1,0 +1,112 @@
+"""The table that `summary()` prints."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor, nn
+
+from epochal.core.trees import map_leaves
+
+__all__ = ["print_summary"]
+
+
+def print_summary(model: nn.Module, print_fn: Callable[[str], Any] | None = None) -> None:
+    """Print a model's layers with their output shapes and numbers of parameters.
+
+    Args:
+        model: The model; shapes are those of the last batch that was passed through it, or follow
+            from its input shape.
+        print_fn: Called with the text instead of printing it.
+    """
+    table = Table(title=Text(f'Model: "{type(model).__name__}"'), title_justify="left")
+    table.add_column("Layer (type)")
+    table.add_column("Output shape")
+    table.add_column("Parameters", justify="right")
+    network = model._modules.get("network")
+    shapes = model.layer_shapes() if hasattr(model, "layer_shapes") else {}
+    for name, layer in (network or model).named_children():
+        shape = shapes.get(name)
+        table.add_row(
+            f"{name} ({type(layer).__name__})",
+            "?" if shape is None else str(shape),
+            f"{_count(layer):,}" if _built(layer) else "not built",
+        )
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad and _is_made(p))
+    total = _count(model)
+    lines = [
+        f"Parameters: {total:,} ({_bytes(model)})",
+        f"Trained: {trained:,}",
+        f"Not trained: {total - trained:,}",
+    ]
+    if print_fn is None:
+        console = Console(highlight=False)
+        console.print(table)
+        console.print("\n".join(lines), markup=False)
+    else:
+        buffer = io.StringIO()
+        console = Console(file=buffer, width=100, highlight=False)
+        console.print(table)
+        console.print("\n".join(lines), markup=False)
+        print_fn(buffer.getvalue())
+
+
+def observed_shapes(model: nn.Module, inputs: Any) -> dict[str, Any]:
+    """Return each child's output shape for `inputs`, seen by running the model without training."""
+    shapes: dict[str, Any] = {}
+
+    def watch(name: str) -> Callable[..., None]:
+        def note(_: nn.Module, __: Any, output: Any) -> None:
+            shapes[name] = map_leaves(lambda leaf: (None, *leaf.shape[1:]), output)
+
+        return note
+
+    watched = model._modules.get("network") or model
+    hooks = [child.register_forward_hook(watch(name)) for name, child in watched.named_children()]
+    training = model.training
+    try:
+        model.eval()
+        with torch.no_grad():
+            if isinstance(inputs, dict):
+                model(**inputs)
+            elif isinstance(inputs, tuple):
+                model(*inputs)
+            else:
+                model(inputs)
+    finally:
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+    return shapes
+
+
+def _count(module: nn.Module) -> int:
+    tensors = {id(t): t for t in (*module.parameters(), *module.buffers()) if _is_made(t)}
+    return sum(tensor.numel() for tensor in tensors.values())
+
+
+def _built(module: nn.Module) -> bool:
+    return all(getattr(m, "built", True) for m in module.modules())
+
+
+def _is_made(tensor: Tensor) -> bool:
+    return not isinstance(tensor, nn.parameter.UninitializedTensorMixin)
+
+
+def _bytes(module: nn.Module) -> str:
+    size = float(
+        sum(
+            t.numel() * t.element_size()
+            for t in (*module.parameters(), *module.buffers())
+            if _is_made(t)
+        )
+    )
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"

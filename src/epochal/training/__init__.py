@@ -1,0 +1,1 @@
+"""How a model is trained: what a call means (`plan`), the loop (`loop`), one step of it (`step`)."""

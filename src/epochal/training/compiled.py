@@ -1,0 +1,235 @@
+"""What `compile` settled, and what the first look at the data added to it."""
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from epochal.core.errors import Problems, UsageError
+from epochal.core.trees import map_leaves
+from epochal.data import Batch
+from epochal.layers import Layer
+from epochal.logs import LogNames, Scoreboard
+from epochal.optimizers import Optimizer
+from epochal.training.objective import Objective
+from epochal.training.scores import MetricPlan
+
+__all__ = ["Compiled"]
+
+Passing = Literal["one", "positions", "names"]
+
+
+class Compiled:
+    """A model with its optimizer, losses and metrics.
+
+    Args:
+        model: The model.
+        optimizer: Updates its weights.
+        objective: Its losses.
+        metrics: Its metrics.
+        own: Names of the steps that the model's class has written itself (`train_step`,
+            `test_step`, `predict_step`, `compute_loss`).
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        optimizer: Optimizer | None,
+        objective: Objective,
+        metrics: MetricPlan,
+        own: frozenset[str],
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.objective = objective
+        self.metrics = metrics
+        self.own = own
+        self.passing: Passing = "one"
+        self.compute_loss: Callable[..., Tensor] | None = (
+            model.compute_loss if "compute_loss" in own else None
+        )
+        self.regularized: list[Layer] = []
+        self.resolved = False
+        self._fitting = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is: the device of its first weight."""
+        first = next(self.model.parameters(), None)
+        if first is None:
+            first = next(self.model.buffers(), None)
+        return torch.get_default_device() if first is None else first.device
+
+    def forward(self, x: Any) -> Any:
+        """Call the model with one batch's inputs, as its `forward` wants them."""
+        if self.passing == "one":
+            return self.model(x)
+        return self.model(*x) if self.passing == "positions" else self.model(**x)
+
+    def prepare(self, batch: Batch, targets: Any, problems: Problems, *, whole: bool) -> None:
+        """Run the model on the first rows, without training, and settle what depends on shapes.
+
+        This builds lazy layers, and finds wrong shapes, labels and losses before anything changed.
+
+        Args:
+            batch: The first batch.
+            targets: All targets if they are arrays (their labels are checked), else the batch's.
+            problems: Where to note what cannot work.
+            whole: Whether to run the whole batch; else two rows do.
+        """
+        rows = batch if whole else map_leaves(lambda leaf: leaf[:2], batch)
+        if {"train_step", "test_step"} <= self.own and not _unbuilt(self.model):
+            return  # whatever the model does with a batch is its own
+        self.model.note_inputs(rows[0])
+        prediction = self._dry_run(rows[0], problems)
+        if prediction is None or problems:
+            return
+        if "compute_loss" not in self.own and "train_step" not in self.own:
+            self.objective.resolve(targets, prediction, problems)
+            self.objective.to(self.device)
+        if batch[1] is not None and not problems:
+            self.metrics.resolve(batch[1], prediction, self.objective.names, problems)
+        self.resolved = not problems
+
+    def choose_passing(self, x: Any, problems: Problems) -> None:
+        """Settle how the inputs reach the model's `forward`."""
+        self.passing = _passing(self.model.input_signature(), x, problems)
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether the optimizer changes its learning rate by itself."""
+        return self.optimizer is not None and self.optimizer._rates.schedule is not None
+
+    def find_penalties(self) -> None:
+        """Note which layers add to the loss."""
+        layers = [module for module in self.model.modules() if isinstance(module, Layer)]
+        self.regularized = [layer for layer in layers if layer.has_penalty]
+
+    def build_optimizer(self) -> None:
+        """Give the optimizer the model's weights, once they all exist."""
+        self.find_penalties()
+        layers = [module for module in self.model.modules() if isinstance(module, Layer)]
+        if self.optimizer is not None:
+            constrained = [layer for layer in layers if layer.has_constraints]
+
+            def constrain() -> None:
+                for layer in constrained:
+                    layer.apply_constraints()
+
+            # Frozen weights too: they may be thawed later, and without a gradient none is touched.
+            self.optimizer.build(
+                self.model.named_parameters(), after_update=constrain if constrained else None
+            )
+
+    def penalty(self) -> Tensor:
+        """Return the sum of the layers' regularisation losses."""
+        found = [layer.penalty() for layer in self.regularized]
+        return torch.stack([value for value in found if value is not None]).sum()
+
+    def scoreboard(self) -> Scoreboard:
+        """Return a fresh scoreboard for one pass over data."""
+        return Scoreboard(self.objective.names, self.metrics.scored)
+
+    def tracked(self) -> list[str]:
+        """Return the names of the metrics that a step of the user's own updates itself."""
+        for metric in self.model.metrics:
+            metric.reset_state()
+        return [metric.name for metric in self.model.metrics]
+
+    @contextlib.contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Mark that a `fit` is under way."""
+        self._fitting = True
+        try:
+            yield
+        finally:
+            self._fitting = False
+
+    @contextlib.contextmanager
+    def metrics_kept(self) -> Iterator[None]:
+        """Put the metrics of a `fit` back, when a callback evaluates in the middle of its epoch."""
+        found = [(metric, metric.snapshot()) for metric in self.model.metrics]
+        try:
+            yield
+        finally:
+            for metric, snapshot in found if self._fitting else ():
+                metric.restore(snapshot)
+
+    def end_epoch(self) -> None:
+        """Let schedules that count epochs go on."""
+        if self.optimizer is not None:
+            self.optimizer.end_epoch()
+
+    def finish(self) -> None:
+        """End a `fit`: with `use_ema` the averages become the weights."""
+        if self.optimizer is not None:
+            self.optimizer.finalize_weights()
+
+    def drop_gradients(self) -> None:
+        """Forget gradients that no update has used."""
+        self.model.zero_grad(set_to_none=True)
+
+    def log_names(self, *, validation: bool, learning_rate: bool) -> LogNames:
+        """Return every name that `fit` will log by itself."""
+        directions: dict[str, Any] = dict.fromkeys(self.objective.names, "min")
+        directions |= {entry.name: entry.metric.direction for entry in self.metrics.scored}
+        if validation:
+            directions |= {f"val_{name}": way for name, way in list(directions.items())}
+        if learning_rate:
+            directions["learning_rate"] = None
+        return LogNames(directions, complete="train_step" not in self.own)
+
+    def _dry_run(self, x: Any, problems: Problems) -> Any:
+        self.choose_passing(x, problems)
+        if problems:
+            return None
+        training = self.model.training
+        self.model.eval()
+        try:
+            with torch.no_grad(), torch.random.fork_rng(enabled=not _unbuilt(self.model)):
+                return self.forward(x)
+        except UsageError as error:
+            problems.add(str(error))
+            return None
+        except Exception as error:
+            shapes = map_leaves(lambda leaf: f"{tuple(leaf.shape)} {leaf.dtype}", x)
+            error.add_note(
+                f"raised by the model's forward on the first rows of x, {shapes}, before training "
+                "began; nothing has been changed"
+            )
+            raise
+        finally:
+            self.model.train(training)
+
+
+def _unbuilt(model: nn.Module) -> bool:
+    """Whether weights are still to be made; they are drawn from the global generator."""
+    return any(isinstance(m, Layer) and not m.built for m in model.modules()) or any(
+        isinstance(p, nn.parameter.UninitializedTensorMixin) for p in model.parameters()
+    )
+
+
+def _passing(signature: inspect.Signature, x: Any, problems: Problems) -> Passing:
+    """Return how the inputs reach `forward`: as one argument, or several by position or name."""
+    parameters = list(signature.parameters.values())
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    takes = [p.name for p in parameters if p.kind in plain]
+    required = [p.name for p in parameters if p.kind in plain and p.default is p.empty]
+    anything = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if isinstance(x, Mapping):
+        if len(required) <= 1 and not set(x) <= set(takes):
+            return "one"
+        if set(required) <= set(x) and set(x) <= set(takes):
+            return "names"
+        problems.add(f"forward takes {takes}; x has the keys {list(x)}: name them alike")
+    elif isinstance(x, (tuple, list)):
+        if len(x) > 1 and (anything or len(required) <= len(x) <= len(takes)) and len(takes) > 1:
+            return "positions"
+        if len(required) > 1:
+            problems.add(f"forward takes {len(required)} inputs {required}; x has {len(x)}")
+    elif len(required) > 1:
+        problems.add(f"forward takes {len(required)} inputs {required}; x is one tensor")
+    return "one"

@@ -1,0 +1,164 @@
+"""THE loop: what happens in `fit`, `evaluate` and `predict`, in reading order."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from epochal.callbacks import CallbackList, History
+from epochal.core.trees import map_leaves
+from epochal.data import Feed
+from epochal.logs import Logs, Moment, Returned
+from epochal.training.compiled import Compiled
+from epochal.training.plan import EvaluatePlan, FitPlan, PredictPlan
+from epochal.training.step import as_data, batch_size, predict_step, test_step, train_step
+
+__all__ = ["run_evaluate", "run_fit", "run_predict"]
+
+
+def run_fit(plan: FitPlan) -> History:
+    """Train for the planned epochs and return what they logged."""
+    model, callbacks, compiled = plan.model, plan.callbacks, plan.compiled
+    with _released(plan), compiled.fitting():
+        model.stop_training = False
+        logs: Any = None
+        callbacks.on_train_begin()
+        for epoch in range(plan.initial_epoch, plan.epochs):
+            if model.stop_training:
+                break
+            callbacks.on_epoch_begin(epoch)
+            trained = train_epoch(plan, epoch)
+            if trained is None:
+                break
+            validated = None
+            if plan.validation is not None and plan.validates_after(epoch):
+                validated = evaluate_feed(compiled, callbacks, plan.validation, epoch)
+            logs = plan.epoch_logs(trained, validated)
+            callbacks.on_epoch_end(epoch, logs)
+            compiled.end_epoch()
+        compiled.finish()
+        callbacks.on_train_end({} if logs is None else plan.epoch_logs(trained, validated))
+    return plan.history
+
+
+def train_epoch(plan: FitPlan, epoch: int) -> Moment | Returned | None:
+    """Train on the batches of one epoch; None if the data gave none."""
+    model, callbacks, compiled = plan.model, plan.callbacks, plan.compiled
+    begins = bool(callbacks.hooks("on_train_batch_begin"))
+    ends = bool(callbacks.hooks("on_train_batch_end"))
+    own = "train_step" in compiled.own
+    model.train()
+    board = Returned(compiled.tracked()) if own else compiled.scoreboard()
+    batches = 0
+    for batches, batch in enumerate(plan.feed.epoch(epoch), start=1):
+        if begins:
+            callbacks.call_batch("on_train_batch_begin", batches - 1)
+        if isinstance(board, Returned):
+            board.add(model.train_step(as_data(batch)), batch_size(batch[0]))
+        else:
+            train_step(compiled, batch, board)
+        if ends:
+            moment = board.moment()
+            logs = Logs(board.names, moment.read, plan.unlisted())
+            callbacks.call_batch("on_train_batch_end", batches - 1, logs)
+        if model.stop_training:
+            break
+    if batches < (plan.feed.steps or 1) and not model.stop_training:
+        plan.ran_out(epoch, batches)
+        if not batches:
+            return None
+    board.close()
+    return board.moment()
+
+
+def evaluate_feed(
+    compiled: Compiled, callbacks: CallbackList, feed: Feed, epoch: int = 0
+) -> Moment | Returned:
+    """Pass once over the data without training, and return its losses and metrics."""
+    model = compiled.model
+    begins = bool(callbacks.hooks("on_test_batch_begin"))
+    ends = bool(callbacks.hooks("on_test_batch_end"))
+    own = "test_step" in compiled.own
+    callbacks.on_test_begin()
+    model.eval()
+    board = Returned(compiled.tracked()) if own else compiled.scoreboard()
+    with torch.no_grad():
+        for index, batch in enumerate(feed.epoch(epoch)):
+            if begins:
+                callbacks.call_batch("on_test_batch_begin", index)
+            if isinstance(board, Returned):
+                board.add(model.test_step(as_data(batch)), batch_size(batch[0]))
+            else:
+                test_step(compiled, batch, board)
+            if ends:
+                logs = Logs(board.names, board.moment().read)
+                callbacks.call_batch("on_test_batch_end", index, logs)
+            if model.stop_evaluating:
+                break
+    board.close()
+    moment = board.moment()
+    callbacks.on_test_end(Logs(board.names, moment.read))
+    return moment
+
+
+def run_evaluate(plan: EvaluatePlan) -> dict[str, Any]:
+    """Evaluate and return every loss and metric by name, as numbers."""
+    with _released(plan), plan.compiled.metrics_kept():
+        plan.model.stop_evaluating = False
+        moment = evaluate_feed(plan.compiled, plan.callbacks, plan.feed)
+        return {name: moment.read(name) for name in moment.names}
+
+
+def run_predict(plan: PredictPlan) -> Any:
+    """Return the outputs for all of the data as NumPy arrays."""
+    model, callbacks = plan.model, plan.callbacks
+    ends = bool(callbacks.hooks("on_predict_batch_end"))
+    own = "predict_step" in plan.compiled.own
+    outputs = []
+    with _released(plan), torch.no_grad():
+        model.eval()
+        model.stop_predicting = False
+        callbacks.on_predict_begin()
+        for index, batch in enumerate(plan.feed.epoch(0)):
+            callbacks.call_batch("on_predict_batch_begin", index)
+            batch = (batch[0], None, None)
+            output = (
+                model.predict_step(as_data(batch)) if own else predict_step(plan.compiled, batch)
+            )
+            outputs.append(output)
+            if ends:
+                arrays = map_leaves(lambda leaf: leaf.cpu().numpy(), output)
+                callbacks.call_batch("on_predict_batch_end", index, {"outputs": arrays})
+            if model.stop_predicting:
+                break
+        callbacks.on_predict_end()
+        return joined(outputs)
+
+
+def joined(outputs: list[Any]) -> Any:
+    """Return the outputs of several batches as one NumPy array (or a nest of them)."""
+
+    def join(*parts: torch.Tensor) -> Any:
+        whole = torch.cat(parts) if parts[0].ndim else torch.stack(parts)
+        if whole.dtype == torch.bfloat16:
+            whole = whole.float()  # NumPy has no such type
+        return whole.cpu().numpy()
+
+    return map_leaves(join, *outputs)
+
+
+@contextlib.contextmanager
+def _released(plan: FitPlan | EvaluatePlan | PredictPlan) -> Iterator[None]:
+    """Leave the model usable and every file closed, whatever ends the run."""
+    training = plan.model.training
+    try:
+        yield
+    except BaseException:
+        # Half a backward pass must not reach the first update of the next run.
+        plan.compiled.drop_gradients()
+        raise
+    finally:
+        plan.model.train(training and not isinstance(plan, FitPlan))
+        plan.close()
+        plan.callbacks.close()

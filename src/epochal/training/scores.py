@@ -1,0 +1,105 @@
+"""The metrics that `compile` asks for, each with its name and its output."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from epochal import metrics
+from epochal.core.errors import Problems
+from epochal.core.names import unique_name
+from epochal.logs import Scored
+from epochal.metrics import Metric
+from epochal.training.outputs import outputs_of, per_output, select
+
+__all__ = ["MetricPlan"]
+
+Named = tuple[str, Any]
+
+
+class MetricPlan:
+    """What `compile(metrics=..., weighted_metrics=...)` asks for.
+
+    A metric is logged under the name as it was typed. A name that is taken gets a suffix (`mae_1`;
+    `weighted_mae` for a weighted metric), so that nothing is ever replaced.
+
+    Args:
+        given: Metrics, a list, or lists or dicts by output.
+        weighted: The same, for metrics that see the sample weights.
+
+    Raises:
+        UsageError: If a name is unknown.
+    """
+
+    def __init__(self, given: Any = None, weighted: Any = None) -> None:
+        self.given = given
+        self.weighted = weighted
+        self._plain = _looked_up(given)
+        self._weighted = _looked_up(weighted)
+        self.scored: list[Scored] = []
+
+    def resolve(self, y: Any, prediction: Any, losses: Sequence[str], problems: Problems) -> None:
+        """Settle which metric looks at which output, and under which name it is logged."""
+        outputs = outputs_of(prediction)
+        taken = set(losses)
+        self.scored = []
+        for given, weighted in ((self._plain, False), (self._weighted, True)):
+            what = "weighted_metrics" if weighted else "metrics"
+            if len(outputs) == 1 and not isinstance(given, dict):
+                lists = [given]
+            else:
+                lists = per_output(given, outputs, what, problems)
+            for output, entries in zip(outputs, lists, strict=True):
+                for typed, found in _listed(entries):
+                    metric = found
+                    target, predicted = select(y, output.key), select(prediction, output.key)
+                    if metrics.is_accuracy(typed) and isinstance(target, Tensor):
+                        metric = metrics.resolve_accuracy(typed, target, predicted)
+                    name = output.prefix() + typed
+                    if name in taken:
+                        base = f"weighted_{name}" if weighted else name
+                        name = unique_name(base, taken.__contains__)
+                    taken.add(name)
+                    self.scored.append(Scored(name, metric, output.key, weighted))
+
+    @property
+    def names(self) -> list[str]:
+        """The names known so far: as they will be logged once the outputs are known."""
+        if self.scored:
+            return [entry.name for entry in self.scored]
+        return [typed for given in (self._plain, self._weighted) for typed, _ in _flat(given)]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """The metric objects."""
+        if self.scored:
+            return [entry.metric for entry in self.scored if isinstance(entry.metric, Metric)]
+        return [metric for given in (self._plain, self._weighted) for _, metric in _flat(given)]
+
+
+def _looked_up(given: Any) -> Any:
+    """Return (name as typed, metric) for everything in a possibly nested argument."""
+    if given is None:
+        return None
+    if isinstance(given, dict) and "class_name" not in given:
+        return {key: _looked_up(item) for key, item in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [_looked_up(item) for item in given]
+    metric = metrics.get(given)
+    return (given if isinstance(given, str) else metric.name), metric
+
+
+def _is_entry(given: Any) -> bool:
+    return isinstance(given, tuple)
+
+
+def _listed(entries: Any) -> list[Named]:
+    if entries is None:
+        return []
+    return (
+        [entries] if _is_entry(entries) else [entry for item in entries for entry in _listed(item)]
+    )
+
+
+def _flat(given: Any) -> list[Named]:
+    return _listed(list(given.values()) if isinstance(given, dict) else given)

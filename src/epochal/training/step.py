@@ -1,0 +1,80 @@
+"""One step: forward, loss, backward, update. Nothing here waits for the device."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from epochal.core.trees import flatten, map_leaves
+from epochal.data import Batch
+from epochal.logs import Scoreboard
+from epochal.training.compiled import Compiled
+
+__all__ = ["as_data", "predict_step", "test_step", "train_step"]
+
+
+def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
+    """Train on one batch and note its loss and outputs."""
+    x, y, sample_weight = batch
+    # `compiled.forward` spelt out: one call less between the user and their model.
+    if compiled.passing == "one":
+        prediction = compiled.model(x)
+    elif compiled.passing == "positions":
+        prediction = compiled.model(*x)
+    else:
+        prediction = compiled.model(**x)
+    loss, parts = _loss(compiled, x, y, prediction, sample_weight)
+    optimizer = compiled.optimizer
+    assert optimizer is not None  # a fit without one is refused
+    scaled = loss if optimizer.loss_scale_factor is None else optimizer.scale_loss(loss)
+    scaled.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    board.add_loss(loss.detach(), batch_size(x), parts)
+    if board.scores:
+        # Detached: a kept output must not keep the graph that made it.
+        board.add_outputs(y, _detached(prediction), sample_weight)
+
+
+def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
+    """Evaluate one batch and note its loss and outputs; run without gradients."""
+    x, y, sample_weight = batch
+    prediction = compiled.forward(x)
+    loss, parts = _loss(compiled, x, y, prediction, sample_weight)
+    board.add_loss(loss, batch_size(x), parts)
+    if board.scores:
+        board.add_outputs(y, prediction, sample_weight)
+
+
+def predict_step(compiled: Compiled, batch: Batch) -> Any:
+    """Return the model's outputs for one batch; run without gradients."""
+    return compiled.forward(batch[0])
+
+
+def as_data(batch: Batch) -> tuple[Any, ...]:
+    """Return a batch as a step of the user's own gets it: without what is not there."""
+    x, y, sample_weight = batch
+    if sample_weight is not None:
+        return x, y, sample_weight
+    return (x,) if y is None else (x, y)
+
+
+def batch_size(x: Any) -> int:
+    """Return the number of rows of a batch's inputs."""
+    if isinstance(x, Tensor):
+        return x.shape[0]
+    return int(flatten(x)[0].shape[0])
+
+
+def _loss(
+    compiled: Compiled, x: Any, y: Any, prediction: Any, sample_weight: Any
+) -> tuple[Tensor, list[Tensor]]:
+    if compiled.compute_loss is not None:
+        return compiled.compute_loss(x, y, prediction, sample_weight), []
+    loss, parts = compiled.objective(y, prediction, sample_weight)
+    return (loss + compiled.penalty() if compiled.regularized else loss), parts
+
+
+def _detached(prediction: Any) -> Any:
+    if isinstance(prediction, Tensor):
+        return prediction.detach()
+    return map_leaves(torch.Tensor.detach, prediction)
