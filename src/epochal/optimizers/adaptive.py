@@ -235,8 +235,6 @@ class Adafactor(Optimizer):
         -0.8
     """
 
-    _kernel_decays: ClassVar[bool] = True
-
     def __init__(
         self,
         learning_rate: Rate = 0.001,
@@ -266,6 +264,5 @@ class Adafactor(Optimizer):
             # torch squares its epsilon where Keras adds one to the squares.
             eps=(self.epsilon_1**0.5, self.epsilon_2),
             d=self.clip_threshold,
-            weight_decay=self.weight_decay or 0.0,
             **kernels.foreach(parameters),
         )
