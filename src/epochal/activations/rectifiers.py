@@ -21,13 +21,11 @@ __all__ = [
     "threshold",
 ]
 
-# The parameter called `threshold` hides the function of that name inside the others.
-
 
 def relu(
     x: Tensor, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
 ) -> Tensor:
-    """Return `x` where it is at least `threshold`, `negative_slope * (x - threshold)` below it.
+    """Return `x` where it is above `threshold`, `negative_slope * (x - threshold)` below it.
 
     Args:
         x: Any shape.
@@ -41,11 +39,10 @@ def relu(
         >>> relu(torch.tensor([-2.0, 9.0]), negative_slope=0.5, max_value=6.0)
         tensor([-1.,  6.])
     """
-    if threshold == 0.0 and max_value is None:
-        return F.relu(x) if negative_slope == 0.0 else F.leaky_relu(x, negative_slope)
-    below = negative_slope * (x - threshold)
-    # `>` for a threshold, as Keras has it; at zero both sides are zero.
-    result = torch.where(x > threshold, x, below)
+    if threshold == 0.0:
+        result = F.relu(x) if negative_slope == 0.0 else F.leaky_relu(x, negative_slope)
+    else:
+        result = torch.where(x > threshold, x, negative_slope * (x - threshold))
     return result if max_value is None else result.clamp(max=max_value)
 
 

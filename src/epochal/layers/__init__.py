@@ -1,12 +1,26 @@
 """Keras' layers over torch's operations: the names, arguments, defaults and shapes of Keras."""
 
+from epochal.layers.activations import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from epochal.layers.attention import MultiHeadAttention
 from epochal.layers.base import Layer
 from epochal.layers.batch_normalization import BatchNormalization
+from epochal.layers.bidirectional import Bidirectional
 from epochal.layers.convolution import Conv1D, Conv2D, Conv3D
+from epochal.layers.convolution_separable import DepthwiseConv2D, SeparableConv2D
+from epochal.layers.convolution_transpose import Conv2DTranspose
 from epochal.layers.core import Activation, Dense, Embedding, Lambda, Rescaling
+from epochal.layers.global_pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+)
+from epochal.layers.gru import GRU
 from epochal.layers.inference import output_shape
 from epochal.layers.input import Input, InputLayer
 from epochal.layers.keywords import LayerKeywords
+from epochal.layers.lstm import LSTM
+from epochal.layers.normalization import GroupNormalization, LayerNormalization
 from epochal.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -24,6 +38,9 @@ from epochal.layers.weights import NamedWeight, get_arrays, named_weights, set_a
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
+GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
+Convolution2DTranspose, SeparableConvolution2D = Conv2DTranspose, SeparableConv2D
 
 __all__ = [
     "Activation",
@@ -34,33 +51,57 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "Conv1D",
     "Conv2D",
+    "Conv2DTranspose",
     "Conv3D",
     "Convolution1D",
     "Convolution2D",
+    "Convolution2DTranspose",
     "Convolution3D",
     "Dense",
+    "DepthwiseConv2D",
     "Dropout",
+    "ELU",
     "Embedding",
     "Flatten",
+    "GRU",
     "GaussianNoise",
+    "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool1D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool1D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "GroupNormalization",
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTM",
     "Lambda",
     "Layer",
     "LayerKeywords",
+    "LayerNormalization",
+    "LeakyReLU",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "MultiHeadAttention",
     "NamedWeight",
+    "PReLU",
     "Permute",
+    "ReLU",
     "Rescaling",
     "Reshape",
+    "SeparableConv2D",
+    "SeparableConvolution2D",
+    "Softmax",
     "SpatialDropout2D",
     "UpSampling2D",
     "ZeroPadding2D",
@@ -80,22 +121,40 @@ for _layer, _aliases in (
     (AveragePooling2D, ("AvgPool2D",)),
     (AveragePooling3D, ("AvgPool3D",)),
     (BatchNormalization, ()),
+    (Bidirectional, ()),
     (Conv1D, ("Convolution1D",)),
     (Conv2D, ("Convolution2D",)),
+    (Conv2DTranspose, ("Convolution2DTranspose",)),
     (Conv3D, ("Convolution3D",)),
     (Dense, ()),
+    (DepthwiseConv2D, ()),
     (Dropout, ()),
+    (ELU, ()),
     (Embedding, ()),
     (Flatten, ()),
+    (GRU, ()),
     (GaussianNoise, ()),
+    (GlobalAveragePooling1D, ("GlobalAvgPool1D",)),
+    (GlobalAveragePooling2D, ("GlobalAvgPool2D",)),
+    (GlobalMaxPooling1D, ("GlobalMaxPool1D",)),
+    (GlobalMaxPooling2D, ("GlobalMaxPool2D",)),
+    (GroupNormalization, ()),
     (InputLayer, ()),
+    (LSTM, ()),
     (Lambda, ()),
+    (LayerNormalization, ()),
+    (LeakyReLU, ()),
     (MaxPooling1D, ("MaxPool1D",)),
     (MaxPooling2D, ("MaxPool2D",)),
     (MaxPooling3D, ("MaxPool3D",)),
+    (MultiHeadAttention, ()),
+    (PReLU, ()),
     (Permute, ()),
+    (ReLU, ()),
     (Rescaling, ()),
     (Reshape, ()),
+    (SeparableConv2D, ("SeparableConvolution2D",)),
+    (Softmax, ()),
     (SpatialDropout2D, ()),
     (UpSampling2D, ()),
     (ZeroPadding2D, ()),
