@@ -1,19 +1,17 @@
 """Stop when a watched value no longer gets better."""
 
-from collections.abc import Iterable
 from typing import Any, Never
 
 from torch import Tensor
 
 from epochal.callbacks.monitor import Mode, MonitorCallback
 from epochal.core.errors import UsageError, reject_unknown
-from epochal.logs import LogNames
 
 __all__ = ["EarlyStopping"]
 
 
 class EarlyStopping(MonitorCallback):
-    """Stops training when a value has not improved for a while, and can bring the best weights back.
+    """Stops training when a value no longer improves, and can bring the best weights back.
 
     Args:
         monitor: The name watched.
@@ -66,15 +64,16 @@ class EarlyStopping(MonitorCallback):
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = start_from_epoch
-        self._reset()
-
-    def check(self, names: LogNames) -> Iterable[str]:
-        """Settle the direction."""
-        yield from super().check(names)
+        self.wait = 0
+        self.stopped_epoch: int | None = None
+        self.best: float | None = None
+        self.best_epoch: int | None = None
+        self.best_weights: dict[str, Tensor] | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start counting anew."""
-        self._reset()
+        self.wait = 0
+        self.stopped_epoch = self.best = self.best_epoch = self.best_weights = None
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Look at the value, and stop if it has not improved for long enough."""
@@ -109,13 +108,6 @@ class EarlyStopping(MonitorCallback):
         if self.restore_best_weights and self.best_weights is not None:
             self._say(f"restoring the weights of epoch {(self.best_epoch or 0) + 1}")
             self.model.load_state_dict(self.best_weights)
-
-    def _reset(self) -> None:
-        self.wait = 0
-        self.stopped_epoch: int | None = None
-        self.best: float | None = None
-        self.best_epoch: int | None = None
-        self.best_weights: dict[str, Tensor] | None = None
 
     def _keep_weights(self) -> None:
         weights = self.model.state_dict()

@@ -96,8 +96,8 @@ class ModelCheckpoint(MonitorCallback):
         per_batch = self.save_freq != "epoch"
         if per_batch and self.save_best_only and self.monitor.startswith("val_"):
             yield (
-                f"ModelCheckpoint: {self.monitor!r} is known at the end of an epoch, but save_freq is "
-                f"{self.save_freq} batches; use save_freq='epoch' or watch a training value"
+                f"ModelCheckpoint: {self.monitor!r} is known at the end of an epoch, but save_freq "
+                f"is {self.save_freq} batches; use save_freq='epoch' or watch a training value"
             )
         known = ["epoch", *(["batch"] if per_batch else []), *names]
         if names.complete:

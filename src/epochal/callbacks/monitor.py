@@ -45,8 +45,8 @@ class MonitorCallback(Callback):
             self._direction = names.direction(self.monitor)
             if self._direction is None and self.monitor in names:
                 yield (
-                    f"{type(self).__name__}: cannot tell whether {self.monitor!r} is better large or "
-                    "small; pass mode='max' or mode='min'"
+                    f"{type(self).__name__}: cannot tell whether {self.monitor!r} is better large "
+                    "or small; pass mode='max' or mode='min'"
                 )
 
     def improves(self, value: float, best: float | None) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from epochal.core.errors import UsageError
+from epochal.core.errors import UsageError, UsageTypeError
 from epochal.core.trees import map_leaves
 from epochal.models import weights
 from epochal.models.summary import observed_shapes, print_summary
@@ -27,9 +27,10 @@ class BaseModel(nn.Module):
         super().__init__()
         if module is None:
             return
-        if not isinstance(module, nn.Module):
-            kind = f"the class {module.__name__}" if isinstance(module, type) else f"{module!r}"
-            raise UsageError(f"Model: got {kind}; give a torch.nn.Module object")
+        given: object = module  # widened: the annotation promises what is checked here
+        if not isinstance(given, nn.Module):
+            kind = f"the class {given.__name__}" if isinstance(given, type) else f"{given!r}"
+            raise UsageTypeError(f"Model: got {kind}; give a torch.nn.Module object")
         self.network = module
         weights.hide_prefix(self, "network")
 
@@ -79,7 +80,7 @@ class BaseModel(nn.Module):
         Args:
             print_fn: Called with the text instead of printing it.
         """
-        print_summary(self, print_fn)
+        print_summary(self, self.layer_shapes(), print_fn)
 
     def count_params(self) -> int:
         """Return how many numbers the model's weights hold, buffers such as moving means included.

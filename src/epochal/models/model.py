@@ -15,16 +15,11 @@ from epochal.metrics import Metric
 from epochal.models import saving
 from epochal.models.base import BaseModel
 from epochal.training import batches
+from epochal.training.arguments import FitArguments, Verbose
 from epochal.training.compiled import Compiled
 from epochal.training.loop import run_evaluate, run_fit, run_predict
 from epochal.training.objective import Objective
-from epochal.training.plan import (
-    FitArguments,
-    Verbose,
-    plan_evaluate,
-    plan_fit,
-    plan_predict,
-)
+from epochal.training.plan import plan_evaluate, plan_fit, plan_predict
 from epochal.training.scores import MetricPlan
 
 __all__ = ["Model"]
@@ -95,7 +90,11 @@ class Model(BaseModel):
         return self._compiled_or_bare().forward(data[0])
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None
+        self,
+        x: Any = None,  # noqa: ARG002 (for those who override it)
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
     ) -> Tensor:
         """Return the loss of one batch; override it to add terms of your own.
 
@@ -109,7 +108,7 @@ class Model(BaseModel):
 
     # --- what a user calls --------------------------------------------------------------------
 
-    def compile(  # type: ignore[override]  # Keras' compile; torch's is `torch.compile(model)`
+    def compile(  # Keras' compile; torch's own is `torch.compile(model)`
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
@@ -252,7 +251,8 @@ class Model(BaseModel):
             return_dict: Whether to return values by name.
 
         Returns:
-            The loss if there are no metrics; else a list in the order of `metrics_names`, or a dict.
+            The loss if there are no metrics; else a list in the order of `metrics_names`, or a
+            dict.
 
         Raises:
             UsageError: If anything cannot work.

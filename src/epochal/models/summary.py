@@ -1,7 +1,7 @@
 """The table that `summary()` prints."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -9,27 +9,28 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from epochal.core.trees import map_leaves
 
 __all__ = ["print_summary"]
 
 
-def print_summary(model: nn.Module, print_fn: Callable[[str], Any] | None = None) -> None:
+def print_summary(
+    model: nn.Module, shapes: Mapping[str, Any], print_fn: Callable[[str], Any] | None = None
+) -> None:
     """Print a model's layers with their output shapes and numbers of parameters.
 
     Args:
-        model: The model; shapes are those of the last batch that was passed through it, or follow
-            from its input shape.
+        model: The model.
+        shapes: The output shapes by layer name, as far as they are known.
         print_fn: Called with the text instead of printing it.
     """
     table = Table(title=Text(f'Model: "{type(model).__name__}"'), title_justify="left")
     table.add_column("Layer (type)")
     table.add_column("Output shape")
     table.add_column("Parameters", justify="right")
-    network = model._modules.get("network")
-    shapes = model.layer_shapes() if hasattr(model, "layer_shapes") else {}
-    for name, layer in (network or model).named_children():
+    for name, layer in _inner(model).named_children():
         shape = shapes.get(name)
         table.add_row(
             f"{name} ({type(layer).__name__})",
@@ -65,8 +66,8 @@ def observed_shapes(model: nn.Module, inputs: Any) -> dict[str, Any]:
 
         return note
 
-    watched = model._modules.get("network") or model
-    hooks = [child.register_forward_hook(watch(name)) for name, child in watched.named_children()]
+    children = _inner(model).named_children()
+    hooks = [child.register_forward_hook(watch(name)) for name, child in children]
     training = model.training
     try:
         model.eval()
@@ -84,6 +85,12 @@ def observed_shapes(model: nn.Module, inputs: Any) -> dict[str, Any]:
     return shapes
 
 
+def _inner(model: nn.Module) -> nn.Module:
+    """Return the module that a model wraps, or the model itself."""
+    network = model._modules.get("network")
+    return model if network is None else network
+
+
 def _count(module: nn.Module) -> int:
     tensors = {id(t): t for t in (*module.parameters(), *module.buffers()) if _is_made(t)}
     return sum(tensor.numel() for tensor in tensors.values())
@@ -94,17 +101,12 @@ def _built(module: nn.Module) -> bool:
 
 
 def _is_made(tensor: Tensor) -> bool:
-    return not isinstance(tensor, nn.parameter.UninitializedTensorMixin)
+    return not is_lazy(tensor)
 
 
 def _bytes(module: nn.Module) -> str:
-    size = float(
-        sum(
-            t.numel() * t.element_size()
-            for t in (*module.parameters(), *module.buffers())
-            if _is_made(t)
-        )
-    )
+    tensors = [t for t in (*module.parameters(), *module.buffers()) if _is_made(t)]
+    size = float(sum(tensor.numel() * tensor.element_size() for tensor in tensors))
     for unit in ("B", "KiB", "MiB"):
         if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

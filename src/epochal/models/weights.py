@@ -34,9 +34,10 @@ def hide_prefix(model: nn.Module, name: str) -> None:
         for keys in incompatible:
             keys[:] = [key.replace(f"{name}.", "", 1) for key in keys]
 
-    model.register_state_dict_post_hook(strip)
-    model.register_load_state_dict_pre_hook(restore)
-    model.register_load_state_dict_post_hook(tell)
+    # torch's own way for wrappers; these methods have no annotations yet.
+    model.register_state_dict_post_hook(strip)  # type: ignore[no-untyped-call]
+    model.register_load_state_dict_pre_hook(restore)  # type: ignore[no-untyped-call]
+    model.register_load_state_dict_post_hook(tell)  # type: ignore[no-untyped-call]
 
 
 def without_prefix(model: nn.Module, name: str) -> str:

@@ -129,6 +129,11 @@ class Optimizer(Configurable):
     def lr(self, value: Rate) -> None:
         self._set_rate(value)
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether a schedule, or a scheduler of torch, changes the learning rate by itself."""
+        return self._rates.schedule is not None or self._rates.scheduler is not None
+
     def _set_rate(self, value: Rate) -> None:
         self._rates.set(value)
         self._plan()

@@ -1,1 +1,1 @@
-"""How a model is trained: what a call means (`plan`), the loop (`loop`), one step of it (`step`)."""
+"""How a model is trained: what a call means (`plan`), the loop (`loop`), one step (`step`)."""

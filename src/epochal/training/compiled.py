@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from epochal.core.errors import Problems, UsageError
 from epochal.core.trees import map_leaves
@@ -101,7 +102,7 @@ class Compiled:
     @property
     def scheduled(self) -> bool:
         """Whether the optimizer changes its learning rate by itself."""
-        return self.optimizer is not None and self.optimizer._rates.schedule is not None
+        return self.optimizer is not None and self.optimizer.scheduled
 
     def find_penalties(self) -> None:
         """Note which layers add to the loss."""
@@ -175,7 +176,7 @@ class Compiled:
     def log_names(self, *, validation: bool, learning_rate: bool) -> LogNames:
         """Return every name that `fit` will log by itself."""
         directions: dict[str, Any] = dict.fromkeys(self.objective.names, "min")
-        directions |= {entry.name: entry.metric.direction for entry in self.metrics.scored}
+        directions |= self.metrics.directions()
         if validation:
             directions |= {f"val_{name}": way for name, way in list(directions.items())}
         if learning_rate:
@@ -208,7 +209,7 @@ class Compiled:
 def _unbuilt(model: nn.Module) -> bool:
     """Whether weights are still to be made; they are drawn from the global generator."""
     return any(isinstance(m, Layer) and not m.built for m in model.modules()) or any(
-        isinstance(p, nn.parameter.UninitializedTensorMixin) for p in model.parameters()
+        is_lazy(p) for p in model.parameters()
     )
 
 

@@ -22,7 +22,7 @@ def run_fit(plan: FitPlan) -> History:
     model, callbacks, compiled = plan.model, plan.callbacks, plan.compiled
     with _released(plan), compiled.fitting():
         model.stop_training = False
-        logs: Any = None
+        last: tuple[Moment | Returned, Moment | Returned | None] | None = None
         callbacks.on_train_begin()
         for epoch in range(plan.initial_epoch, plan.epochs):
             if model.stop_training:
@@ -34,11 +34,12 @@ def run_fit(plan: FitPlan) -> History:
             validated = None
             if plan.validation is not None and plan.validates_after(epoch):
                 validated = evaluate_feed(compiled, callbacks, plan.validation, epoch)
-            logs = plan.epoch_logs(trained, validated)
-            callbacks.on_epoch_end(epoch, logs)
+            last = (trained, validated)
+            callbacks.on_epoch_end(epoch, plan.epoch_logs(*last))
             compiled.end_epoch()
         compiled.finish()
-        callbacks.on_train_end({} if logs is None else plan.epoch_logs(trained, validated))
+        # Logs of their own: what callbacks added to the last epoch's is not in them, as in Keras.
+        callbacks.on_train_end({} if last is None else plan.epoch_logs(*last))
     return plan.history
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from epochal import metrics
 from epochal.core.errors import Problems
 from epochal.core.names import unique_name
-from epochal.logs import Scored
+from epochal.logs import Direction, Scored
 from epochal.metrics import Metric
 from epochal.training.outputs import outputs_of, per_output, select
 
@@ -61,6 +61,12 @@ class MetricPlan:
                         name = unique_name(base, taken.__contains__)
                     taken.add(name)
                     self.scored.append(Scored(name, metric, output.key, weighted))
+
+    def directions(self) -> dict[str, Direction | None]:
+        """Return every name as far as it is known, with the way in which it gets better."""
+        if self.scored:
+            return {entry.name: entry.metric.direction for entry in self.scored}
+        return dict.fromkeys(self.names)
 
     @property
     def names(self) -> list[str]:
