@@ -1,0 +1,57 @@
+# Every command below does its own set-up: Python 3.11 or newer and make are all that is needed.
+# Another interpreter: `make setup PYTHON=python3.12`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+SOURCES := src tests examples benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test demo bench format lint types imports clean
+
+help:
+	@echo "make setup   make .venv with everything a contributor needs"
+	@echo "make demo    train on handwritten digits; curves and files go to runs/demo"
+	@echo "make test    run the tests, every example in the docs among them, with coverage"
+	@echo "make check   format, lint, types, import rules, tests: what a change has to pass"
+	@echo "make bench   time the loop against a bare PyTorch loop"
+	@echo "make format  let ruff put the code in its form"
+	@echo "make clean   remove .venv, caches and runs"
+
+setup: $(INSTALLED)
+
+# Runs again only when what it installs has changed.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("epochal needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + "; try: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@
+
+check: lint types imports test
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+imports: $(INSTALLED)
+	$(BIN)/lint-imports
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest --cov
+
+demo: $(INSTALLED)
+	$(BIN)/python examples/demo.py $(ARGS)
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/moons.py
+	$(BIN)/python benchmarks/overhead.py
+
+format: $(INSTALLED)
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage runs
