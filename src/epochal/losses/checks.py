@@ -32,7 +32,7 @@ def _tail(tensor: Tensor) -> tuple[int, ...]:
 
 def _values(values: Tensor) -> str:
     """Return some of the distinct values, as short as they can be written."""
-    found = sorted(set(values.flatten().tolist()))
+    found = sorted(set(values.flatten()[:100_000].tolist()))
     text = ", ".join(f"{value:g}" for value in found[:_SHOWN])
     return text + (", ..." if len(found) > _SHOWN else "")
 

@@ -1,0 +1,163 @@
+import pytest
+import torch
+from torch import nn
+
+from epochal import losses
+from epochal.core.errors import UsageError, UsageTypeError
+from epochal.losses import FunctionLoss, TorchLoss
+
+
+def _double(y_true, y_pred):
+    return 2.0 * (y_true - y_pred).abs().mean(-1)
+
+
+def test_a_function_is_reduced_and_weighted_as_a_loss():
+    loss = losses.get(_double)
+    assert loss.name == "_double"
+    assert loss([[0.0], [0.0]], [[1.0], [3.0]]).item() == 4.0
+    assert loss([[0.0], [0.0]], [[1.0], [3.0]], [1.0, 0.0]).item() == 1.0
+
+
+def test_a_function_may_return_one_number():
+    loss = FunctionLoss(lambda y_true, y_pred: (y_true - y_pred).abs().max(), name="worst")
+    assert loss.name == "worst"
+    assert loss([0.0, 0.0], [1.0, 3.0]).item() == 3.0
+
+
+def test_a_callable_object_takes_its_class_name():
+    class Gap:
+        def __call__(self, y_true, y_pred):
+            return y_pred - y_true
+
+    assert losses.get(Gap()).name == "gap"
+
+
+def test_a_function_that_returns_no_tensor_is_an_error():
+    with pytest.raises(UsageTypeError, match="returned a float"):
+        FunctionLoss(lambda y_true, y_pred: 1.0)([0.0], [0.0])
+    with pytest.raises(UsageTypeError, match="give a function"):
+        FunctionLoss("mse")
+
+
+@pytest.mark.parametrize("given", [nn.MSELoss(), nn.MSELoss, losses.TorchLoss(nn.MSELoss())])
+def test_a_torch_loss_aligns_rows_instead_of_broadcasting(given):
+    loss = losses.get(given)
+    assert loss(torch.tensor([0, 1, 2]), torch.tensor([[0.0], [1.0], [2.0]])).item() == 0.0
+
+
+CASES = [
+    (nn.MSELoss, {}, torch.rand(6, 3), torch.rand(6, 3)),
+    (nn.L1Loss, {"reduction": "sum"}, torch.rand(6, 3), torch.rand(6, 3)),
+    (nn.BCELoss, {}, torch.randint(2, (6,)), torch.rand(6, 1)),
+    (nn.BCEWithLogitsLoss, {}, torch.randint(2, (6, 2)), torch.randn(6, 2)),
+    (nn.KLDivLoss, {"reduction": "batchmean"}, torch.rand(6, 3), -torch.rand(6, 3)),
+    (nn.CrossEntropyLoss, {}, torch.randint(3, (6,)), torch.randn(6, 3)),
+    (nn.CrossEntropyLoss, {}, torch.randint(3, (6, 1)).float(), torch.randn(6, 3)),
+    (nn.CrossEntropyLoss, {}, torch.randint(3, (6, 4)), torch.randn(6, 3, 4)),
+    (
+        nn.CrossEntropyLoss,
+        {"weight": torch.tensor([1.0, 2.0, 5.0])},
+        torch.tensor([0, 1, 2] * 2),
+        torch.randn(6, 3),
+    ),
+    (nn.CrossEntropyLoss, {"ignore_index": 1}, torch.tensor([0, 1, 2] * 2), torch.randn(6, 3)),
+    (nn.CrossEntropyLoss, {"label_smoothing": 0.1}, torch.eye(3)[[0, 1, 2] * 2], torch.randn(6, 3)),
+    (
+        nn.NLLLoss,
+        {"weight": torch.tensor([1.0, 2.0, 5.0]), "ignore_index": -1},
+        torch.tensor([0, -1, 2] * 2),
+        -torch.rand(6, 3),
+    ),
+    (nn.MultiMarginLoss, {}, torch.randint(3, (6,)).float(), torch.randn(6, 3)),
+    (nn.MultiLabelMarginLoss, {}, torch.tensor([[0, -1, -1]] * 6), torch.randn(6, 3)),
+    (nn.MultiLabelSoftMarginLoss, {}, torch.randint(2, (6, 3)), torch.randn(6, 3)),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "config", "y_true", "y_pred"), CASES, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_weights_of_one_leave_a_torch_loss_as_it_is(module, config, y_true, y_pred):
+    loss = TorchLoss(module(**config))
+    torch.testing.assert_close(loss(y_true, y_pred, torch.ones(6)), loss(y_true, y_pred))
+
+
+def test_a_torch_loss_gives_the_modules_own_value():
+    y_pred, labels = torch.randn(6, 3), torch.randint(3, (6,))
+    module = nn.CrossEntropyLoss(label_smoothing=0.1)
+    assert TorchLoss(module)(labels, y_pred) == module(y_pred, labels)
+
+
+def test_a_weight_of_zero_takes_a_sample_out_of_a_torch_loss():
+    loss = TorchLoss(nn.MSELoss())
+    assert loss([0.0, 0.0], [[1.0], [9.0]], [1.0, 0.0]).item() == 0.5
+
+
+def test_a_torch_loss_without_reduction_is_averaged():
+    assert TorchLoss(nn.MSELoss(reduction="none"))([[0.0], [0.0]], [[1.0], [3.0]]).item() == 5.0
+
+
+class PerSample(nn.Module):
+    def forward(self, y_pred, y_true):
+        assert y_pred.shape == y_true.shape
+        return (y_pred - y_true).abs().mean(-1)
+
+
+class OneNumber(nn.Module):
+    def forward(self, y_pred, y_true):
+        return (y_pred - y_true).abs().mean()
+
+
+def test_a_module_of_ones_own_is_called_with_predictions_first():
+    loss = losses.get(PerSample)
+    assert loss.name == "per_sample"
+    assert loss(torch.zeros(2, dtype=torch.float64), [[1.0], [3.0]]).item() == 2.0
+    assert loss([0.0, 0.0], [[1.0], [3.0]], [1.0, 0.0]).item() == 0.5
+
+
+def test_a_module_that_gives_one_number_cannot_be_weighted_and_says_so():
+    with pytest.raises(UsageError, match="one number for the whole batch"):
+        losses.get(OneNumber)([0.0], [1.0], [1.0])
+
+
+def test_the_modules_tensors_move_with_it_also_for_weighted_batches():
+    loss = TorchLoss(nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0])))
+    loss.to("meta")
+    assert loss.module.weight.device.type == "meta"
+    y_pred = torch.zeros(2, 2, device="meta")
+    weighted = loss(
+        torch.zeros(2, dtype=torch.long, device="meta"), y_pred, torch.ones(2, device="meta")
+    )
+    assert weighted.device.type == "meta"
+
+
+@pytest.mark.parametrize("module", [nn.CTCLoss(), nn.TripletMarginLoss(), nn.GaussianNLLLoss()])
+def test_modules_that_take_more_than_targets_are_refused(module):
+    with pytest.raises(UsageTypeError, match="more than predictions and targets"):
+        losses.get(module)
+
+
+def test_what_is_no_module_is_refused():
+    with pytest.raises(UsageTypeError, match=r"give a torch\.nn loss"):
+        TorchLoss("mse")
+
+
+@pytest.mark.parametrize(
+    ("module", "y_true", "y_pred", "hint"),
+    [
+        (nn.CrossEntropyLoss(), torch.tensor([0, 3]), torch.randn(2, 3), "got 3; end the model"),
+        (nn.CrossEntropyLoss(), torch.tensor([0, -100]), torch.randn(2, 3), ""),
+        (nn.CrossEntropyLoss(), torch.eye(3), torch.randn(2, 3), ""),
+        (nn.CrossEntropyLoss(), torch.tensor([0, 1]), torch.full((2, 2), 0.5), "takes logits"),
+        (nn.NLLLoss(), torch.eye(3), -torch.rand(2, 3), "takes integer labels"),
+        (nn.CrossEntropyLoss(), torch.zeros(2), torch.zeros(2), "one output per class"),
+        (nn.BCELoss(), torch.tensor([0, 1]), torch.tensor([[3.0]]), "use BCEWithLogitsLoss"),
+        (nn.BCEWithLogitsLoss(), torch.tensor([0, 1]), torch.tensor([[3.0]]), ""),
+        (nn.MSELoss(), torch.zeros(2, 3), torch.zeros(2, 1), "(N, 3)"),
+        (PerSample(), torch.zeros(2, 3), torch.zeros(2, 1), ""),
+    ],
+)
+def test_a_torch_loss_checks_what_its_module_would_not_take(module, y_true, y_pred, hint):
+    text = " | ".join(TorchLoss(module).check(y_true, y_pred))
+    assert hint in text
+    assert bool(hint) == bool(text)
