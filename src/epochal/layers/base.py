@@ -1,21 +1,18 @@
 """The layer that all others are: built when it sees its first input, exchanged as Keras does."""
 
-import dataclasses
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Never
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from typing_extensions import Unpack
 
-from epochal import activations, constraints, initializers, regularizers
+from epochal import activations, regularizers
 from epochal.core.config import Configurable, plain
-from epochal.core.errors import UsageError, reject_unknown
-from epochal.core.names import snake_case, unique_name
+from epochal.core.errors import UsageError
+from epochal.core.names import snake_case
 from epochal.core.trees import flatten
-from epochal.layers import weights as exchange
 from epochal.layers.inference import output_shape
 from epochal.layers.keywords import (
     LayerKeywords,
@@ -25,14 +22,14 @@ from epochal.layers.keywords import (
     shape_from,
 )
 from epochal.layers.shapes import InputSpec, map_shapes, shapes_of
-from epochal.layers.weights import AS_IS, Layout, Weight
+from epochal.layers.weighted import Weighted
 
 __all__ = ["Layer", "LayerKeywords"]
 
 _MISSING = object()
 
 
-class Layer(nn.Module, exchange.HasWeights, Configurable):
+class Layer(Weighted, Configurable):
     """An `nn.Module` that makes its weights when it sees its first input.
 
     Use it to write a layer of your own: make weights in `build` with `add_weight`, compute in
@@ -64,7 +61,7 @@ class Layer(nn.Module, exchange.HasWeights, Configurable):
     """Keras' arguments that the layer does not do: what leaves each unused, and the reason."""
 
     def __init__(self, **keywords: Unpack[LayerKeywords]) -> None:
-        super().__init__()
+        super().__init__(trainable=bool(keywords.get("trainable", True)))
         kind = type(self).__name__
         check_keywords(type(self), keywords, self.unsupported)
         self.name = keywords.get("name") or snake_case(kind)
@@ -74,12 +71,9 @@ class Layer(nn.Module, exchange.HasWeights, Configurable):
         self.input_shape = shape_from(kind, keywords)
         self.input_spec: InputSpec | None = None
         self.built = False
-        self._trainable = bool(keywords.get("trainable", True))
-        self._weights: list[Weight] = []
-        self._unassigned: list[tuple[Weight, nn.Parameter]] = []
+        self._call_takes_training = "training" in _argument_names(type(self).call)
         self._build_hook = self.register_forward_pre_hook(_build_first, with_kwargs=True)
         self.activity_regularizer = regularizers.get(keywords.get("activity_regularizer"))
-        self._activity_penalty: Tensor | None = None
         if self.activity_regularizer is not None:
             self.register_forward_hook(_penalize_activity)
 
@@ -97,7 +91,7 @@ class Layer(nn.Module, exchange.HasWeights, Configurable):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Return the layer's output; override it, or Keras' `call`."""
-        if "training" in _argument_names(self.call):
+        if self._call_takes_training:
             kwargs.setdefault("training", self.training)
         return self.call(*args, **kwargs)
 
@@ -138,195 +132,22 @@ class Layer(nn.Module, exchange.HasWeights, Configurable):
                 "its weights; convert one to the other"
             )
 
-    @property
-    def label(self) -> str:
-        """How errors name the layer: its class, and its name where that says more."""
-        kind = type(self).__name__
-        return kind if self.name == snake_case(kind) else f"{kind} {self.name!r}"
-
-    def add_weight(
-        self,
-        shape: Sequence[int] = (),
-        initializer: initializers.InitializerLike = None,
-        dtype: str | torch.dtype | None = None,
-        trainable: bool = True,
-        regularizer: regularizers.RegularizerLike = None,
-        constraint: constraints.ConstraintLike = None,
-        name: str | None = None,
-        **unknown: Never,
-    ) -> nn.Parameter:
-        """Return a new weight of the layer; keep it in an attribute.
-
-        Args:
-            shape: Of the weight.
-            initializer: Of its values; Glorot uniform if not given.
-            dtype: The layer's, if not given.
-            trainable: `False` for what is not learnt by gradients.
-            regularizer: A penalty on it, added to the loss.
-            constraint: What it must satisfy after every update.
-            name: Keras' name; a free one if not given.
-        """
-        reject_unknown(Layer.add_weight, unknown)
-        taken = {weight.name for weight in self._weights}
-        if name is not None and name in taken and not self.built:
-            raise UsageError(
-                f"{self.label}: a second weight named {name!r}; give each its own name, and end "
-                "`build` with `super().build(input_shape)` so that it runs only once"
-            )
-        weight = Weight(
-            name or unique_name("weight", taken.__contains__),
-            (),
-            AS_IS,
-            trainable,
-            regularizers.get(regularizer),
-            constraints.get(constraint),
-        )
-        kind = getattr(torch, check_dtype(self.label, dtype if dtype is not None else self.dtype))
-        first = initializers.get(initializer or ("glorot_uniform" if shape else "zeros"))
-        values = self._draw(first, shape, kind)
-        parameter = nn.Parameter(values, requires_grad=trainable and kind.is_floating_point)
-        self._weights.append(weight)
-        self._unassigned.append((weight, parameter))
-        return parameter
-
-    def make_weight(
-        self,
-        name: str,
-        attribute: str | tuple[str, ...],
-        shape: Sequence[int],
-        *,
-        arguments: str | None = None,
-        layout: Layout = AS_IS,
-        trainable: bool = True,
-        buffers: Sequence[str] = (),
-        fan_shape: Sequence[int] | None = None,
-        memory_format: torch.memory_format = torch.contiguous_format,
-    ) -> None:
-        """Make a weight that is kept in torch's layout; epochal's own layers make theirs so.
-
-        Its initializer, regularizer and constraint are the layer's attributes of those names, as
-        in `kernel_initializer`, `kernel_regularizer`, `kernel_constraint`.
-
-        Args:
-            name: Keras' name of it.
-            attribute: Where it is kept; several if Keras' one weight is several of torch's.
-            shape: In Keras' layout.
-            arguments: The beginning of those three names, if it is not `name`.
-            layout: Between Keras' and torch's.
-            trainable: `False` makes every attribute a buffer.
-            buffers: The attributes that are buffers although the weight is trained.
-            fan_shape: The shape to draw in, where Keras draws in another than it keeps.
-            memory_format: Of the tensors, so that kernels need not reorder them at each call.
-        """
-        attributes = (attribute,) if isinstance(attribute, str) else attribute
-        prefix = arguments or name
-        initializer = getattr(self, f"{prefix}_initializer")
-        values = self._draw(initializer, fan_shape or shape, getattr(torch, self.dtype))
-        parts = layout.to_torch(values.reshape(tuple(shape)))
-        for key, part in zip(attributes, parts, strict=True):
-            own = part.clone(memory_format=memory_format)
-            if trainable and key not in buffers:
-                self.register_parameter(key, nn.Parameter(own))
-            else:
-                self.register_buffer(key, own)
-        regularizer = getattr(self, f"{prefix}_regularizer", None)
-        constraint = getattr(self, f"{prefix}_constraint", None)
-        self._weights.append(Weight(name, attributes, layout, trainable, regularizer, constraint))
-
-    def _draw(
-        self, initializer: Callable[..., Any] | None, shape: Sequence[int], dtype: torch.dtype
-    ) -> Tensor:
-        """Return first values on the device that the layer is being built on."""
-        first = initializer if initializer is not None else initializers.Zeros()
-        return initializers.draw(first, shape, dtype, torch.get_default_device())
-
     def _build_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what `build` is called with for the arguments of the first call."""
         return (shapes_of(args[0] if args else next(iter(kwargs.values()))),)
 
     def _finish_build(self) -> None:
         """Mark the layer as built: every weight has a home, and the hook is gone."""
-        for weight, parameter in self._unassigned:
-            homes = [key for key, own in self._parameters.items() if own is parameter]
-            if not homes:
-                homes = [weight.name]
-                self.register_parameter(weight.name, parameter)
-            place = self._weights.index(weight)
-            self._weights[place] = dataclasses.replace(weight, attributes=(homes[0],))
-        self._unassigned.clear()
+        self._settle_weights()
         self.built = True
         self._build_hook.remove()
         if not self._trainable:
             self.trainable = False
 
-    # Weights.
-
-    def keras_weights(self) -> list[Weight]:
-        """Return the records of the layer's own weights in Keras' order: trained ones first."""
-        return sorted(self._weights, key=lambda weight: not weight.trainable)
-
-    def get_weights(self) -> list[np.ndarray[Any, Any]]:
-        """Return copies of all weights, in Keras' order and layout."""
-        return exchange.get_arrays(self)
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Write all weights, in Keras' order and layout.
-
-        Raises:
-            UsageError: If their number or a shape is wrong; then nothing is changed.
-        """
-        self._require_built("set_weights")
-        exchange.set_arrays(self, weights, f"{self.label}.set_weights")
-
-    def count_params(self) -> int:
-        """Return how many numbers the weights hold, as Keras counts them."""
-        self._require_built("count_params")
-        return sum(weight.value.numel() for weight in exchange.named_weights(self))
-
-    def _require_built(self, call: str) -> None:
-        if not self.built and type(self).build is not Layer.build:
-            raise UsageError(
-                f"{self.label}.{call}: the layer has no weights yet; call it on an input once, or "
-                "`build(input_shape)`"
-            )
-
     @property
-    def trainable(self) -> bool:
-        """Whether the weights are trained; set it to `False` to freeze the layer."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        fixed = {
-            key for weight in self._weights if not weight.trainable for key in weight.attributes
-        }
-        for key, parameter in self._parameters.items():
-            if parameter is not None and key not in fixed:
-                parameter.requires_grad_(self._trainable)
-        for child in self.children():
-            if isinstance(child, Layer):
-                child.trainable = value
-            else:
-                child.requires_grad_(self._trainable)
-
-    # Penalties and constraints, for the training step.
-
-    def penalty(self) -> Tensor | None:
-        """Return what the layer's own regularizers add to the loss, or `None` without any.
-
-        Sub-layers speak for themselves. The penalty on the output is that of the last call, and is
-        handed out once.
-        """
-        terms = [
-            weight.regularizer(weight.value(self))
-            for weight in self._weights
-            if weight.regularizer is not None
-        ]
-        if self._activity_penalty is not None:
-            terms.append(self._activity_penalty)
-            self._activity_penalty = None
-        return torch.stack([term.reshape(()) for term in terms]).sum() if terms else None
+    def makes_weights(self) -> bool:
+        """Whether the layer has a `build` of its own."""
+        return type(self).build is not Layer.build
 
     @property
     def has_penalty(self) -> bool:
@@ -334,16 +155,6 @@ class Layer(nn.Module, exchange.HasWeights, Configurable):
         return self.activity_regularizer is not None or any(
             weight.regularizer is not None for weight in self._weights
         )
-
-    @property
-    def has_constraints(self) -> bool:
-        """Whether `apply_constraints` does anything."""
-        return any(weight.constraint is not None for weight in self._weights)
-
-    def apply_constraints(self) -> None:
-        """Bring the layer's own weights back to what their constraints allow."""
-        for weight in self._weights:
-            weight.constrain(self)
 
     # Shapes.
 
@@ -408,8 +219,9 @@ def _build_first(layer: Layer, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     tensors = [leaf for leaf in flatten([*args, *kwargs.values()]) if isinstance(leaf, Tensor)]
     device = tensors[0].device if tensors else torch.get_default_device()
     # Weights made in inference mode, by a `predict` that comes first, could never be trained.
-    with torch.inference_mode(False), device:
-        layer.build(*shapes)
+    if not layer.built:
+        with torch.inference_mode(False), device:
+            layer.build(*shapes)
     layer._finish_build()
 
 

@@ -44,8 +44,8 @@ class BatchNormalization(Layer):
 
     Example:
         >>> layer = BatchNormalization()
-        >>> layer(torch.tensor([[0.0], [2.0]])).flatten()
-        tensor([-0.9995,  0.9995], grad_fn=...)
+        >>> layer(torch.tensor([[0.0], [2.0]])).detach().flatten()
+        tensor([-0.9995,  0.9995])
         >>> layer.running_mean
         tensor([0.0100])
     """

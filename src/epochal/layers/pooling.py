@@ -86,39 +86,54 @@ class Pooling(Layer):
         last = self.data_format == "channels_last"
         try:
             images = to_channels_first(inputs) if last else inputs
-            padding: tuple[int, ...] = (0,) * self.rank
-            if self.padding == "same":
-                sides = map(same_padding, images.shape[2:], self.pool_size, self.strides)
-                padding = tuple(before for before, _ in sides)
-            outputs = self.pool(images, padding)
+            outputs = self._pool_same(images) if self.padding == "same" else self.pool(images)
         except (RuntimeError, LookupError):
             self.check_input(tuple(inputs.shape))
             raise
         return to_channels_last(outputs) if last else outputs
 
-    def pool(self, images: Tensor, padding: tuple[int, ...]) -> Tensor:
-        """Return the pooled channels-first images.
+    def _pool_same(self, images: Tensor) -> Tensor:
+        """Return the windows that begin before the images and end after them, nothing copied.
 
-        `padding` is what goes before each axis. At most one more goes after it: `ceil_mode` lets
-        the last window hang over the end by exactly that.
+        Torch pads both ends alike, and `ceil_mode` lets the last window hang over the end. With a
+        stride of 1 no window can hang over: there, the larger end's padding is used for both and
+        the first window, which is one too many, is left out.
         """
+        padding, extra = [], []
+        for size, pool, step in zip(images.shape[2:], self.pool_size, self.strides, strict=True):
+            before, after = same_padding(size, pool, step)
+            drop = after - before if step == 1 else 0
+            padding.append(before + drop)
+            extra.append(drop)
+        outputs = self.pool(images, tuple(padding), ceil_mode=True)
+        for axis, drop in enumerate(extra, 2):
+            if drop:
+                outputs = outputs.narrow(axis, drop, outputs.shape[axis] - drop)
+        return outputs
+
+    def pool(
+        self, images: Tensor, padding: int | tuple[int, ...] = 0, ceil_mode: bool = False
+    ) -> Tensor:
+        """Return the pooled channels-first images; what is padded does not count."""
         raise NotImplementedError
 
 
 class _MaxPooling(Pooling):
-    def pool(self, images: Tensor, padding: tuple[int, ...]) -> Tensor:
+    def pool(
+        self, images: Tensor, padding: int | tuple[int, ...] = 0, ceil_mode: bool = False
+    ) -> Tensor:
         """Return the greatest value of each window."""
-        ceil = self.padding == "same"
         pool = _MAXIMUM[self.rank]
-        return pool(images, self.pool_size, self.strides, padding, ceil_mode=ceil)
+        return pool(images, self.pool_size, self.strides, padding, ceil_mode=ceil_mode)
 
 
 class _AveragePooling(Pooling):
-    def pool(self, images: Tensor, padding: tuple[int, ...]) -> Tensor:
-        """Return the mean of each window's values, those outside not counted."""
-        ceil = self.padding == "same"
+    def pool(
+        self, images: Tensor, padding: int | tuple[int, ...] = 0, ceil_mode: bool = False
+    ) -> Tensor:
+        """Return the mean of each window's values."""
         pool = _AVERAGE[self.rank]
-        averaged: Tensor = pool(images, self.pool_size, self.strides, padding, ceil, False)
+        averaged: Tensor = pool(images, self.pool_size, self.strides, padding, ceil_mode, False)
         return averaged
 
 

@@ -129,6 +129,12 @@ class NamedWeight:
         """The shape in Keras' layout."""
         return tuple(self.value.shape)
 
+    @property
+    def trainable(self) -> bool:
+        """Whether gradients reach it: it is no average, and neither it nor its layer is frozen."""
+        tensors = (getattr(self.module, name) for name in self.weight.attributes)
+        return any(tensor.requires_grad for tensor in tensors)
+
     def assign(self, value: Tensor) -> None:
         """Write a value in Keras' layout."""
         self.weight.assign(self.module, value)
