@@ -24,6 +24,17 @@ def test_a_function_may_return_one_number():
     assert loss([0.0, 0.0], [1.0, 3.0]).item() == 3.0
 
 
+def test_a_function_may_take_all_outputs_of_a_model_at_once():
+    def apart(y_true, outputs):
+        return (outputs["a"] - y_true).abs() + (outputs["b"][0] - y_true).abs()
+
+    outputs = {"a": torch.ones(2), "b": [torch.full((2,), 3.0)]}
+    assert FunctionLoss(apart)(torch.zeros(2), outputs).item() == 4.0
+    assert FunctionLoss(apart, dtype="float64")(torch.zeros(2), outputs).dtype == torch.float64
+    pair = FunctionLoss(lambda y_true, outputs: outputs[0] - outputs[1])
+    assert pair(torch.zeros(2), (torch.ones(2), torch.zeros(2))).item() == 1.0
+
+
 def test_a_callable_object_takes_its_class_name():
     class Gap:
         def __call__(self, y_true, y_pred):

@@ -43,10 +43,11 @@ def test_what_is_no_loss_is_refused(given):
         losses.get(given)
 
 
-@pytest.mark.parametrize("name", [n for n in losses.__all__ if n[0].isupper()])
+# Base and adapters hold code, which JSON does not.
+@pytest.mark.parametrize(
+    "name", [n for n in losses.__all__ if n[0].isupper() and not n.endswith("Loss")]
+)
 def test_every_loss_survives_the_way_through_json(name):
-    if name in ("Loss", "FunctionLoss", "TorchLoss"):
-        pytest.skip("made from code, which JSON does not hold")
     loss = getattr(losses, name)(reduction="sum", name="mine")
     again = losses.deserialize(losses.serialize(loss))
     assert type(again) is type(loss)

@@ -125,3 +125,18 @@ def test_a_scheduler_of_another_optimizer_is_refused():
 def test_what_is_no_optimizer_scheduler_or_argument_is_refused(make):
     with pytest.raises(UsageTypeError):
         make()
+
+
+def test_a_rate_held_in_a_tensor_stays_in_its_tensor_when_loaded():
+    def made():
+        layer = nn.Linear(2, 1)
+        inner = torch.optim.SGD(layer.parameters(), lr=torch.tensor(0.5))
+        optimizer = TorchOptimizer(inner)
+        optimizer.build(layer.named_parameters())
+        return inner, optimizer
+
+    _, first = made()
+    first.learning_rate = 0.25
+    inner, second = made()
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(inner.param_groups[0]["lr"], torch.tensor(0.25))

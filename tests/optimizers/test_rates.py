@@ -103,6 +103,14 @@ def test_a_schedule_can_take_a_numbers_place_during_training():
     assert weight.item() == 0.25
 
 
+def test_an_optimizer_says_whether_its_rate_changes_by_itself():
+    schedule = TorchSchedule(partial(lr_scheduler.StepLR, step_size=1))
+    for rate, expected in ((0.1, False), (lambda: 0.1, True), (schedule, True)):
+        optimizer = SGD(rate)
+        assert optimizer.scheduled is expected
+        assert built(optimizer)[1].scheduled is expected
+
+
 def test_functions_with_and_without_a_step_are_schedules():
     assert SGD(lambda batch: 0.1 + batch).learning_rate == 0.1
     assert SGD(lambda: 0.3).learning_rate == 0.3

@@ -1,7 +1,7 @@
 """What a loss is: errors per sample, and how they become the one number that is minimised."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Never
+from typing import Any, ClassVar, Never
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from epochal.core.config import Configurable
 from epochal.core.errors import UsageError, reject_unknown, unknown_name
 from epochal.core.names import snake_case
+from epochal.core.trees import map_leaves
 from epochal.functional.shapes import ArrayLike, as_tensor, match_weights
 
 __all__ = ["Loss", "PlainLoss", "reduce"]
@@ -143,16 +144,14 @@ class Loss(Configurable):
         Returns:
             A scalar to call `backward` on; the weighted errors with `reduction="none"`.
         """
-        if not isinstance(y_pred, Tensor):
-            y_pred = as_tensor(y_pred)
-        if not isinstance(y_true, Tensor):
-            y_true = as_tensor(y_true)
+        target: Tensor = y_true if isinstance(y_true, Tensor) else _tensors(y_true)
+        output: Tensor = y_pred if isinstance(y_pred, Tensor) else _tensors(y_pred)
         if self._dtype is not None:
-            y_pred = y_pred.to(self._dtype)
+            output = map_leaves(lambda leaf: leaf.to(self._dtype), output)
         if sample_weight is None and self._in_one:
-            return self.batch_mean(y_true, y_pred)
-        values = self.call(y_true, y_pred)
-        return reduce(values, sample_weight, self.reduction, self.mask(y_true, y_pred))
+            return self.batch_mean(target, output)
+        values = self.call(target, output)
+        return reduce(values, sample_weight, self.reduction, self.mask(target, output))
 
     def check(self, y_true: Tensor, y_pred: Tensor) -> Iterator[str]:  # noqa: ARG002 (overridden)
         """Yield a sentence about everything that keeps targets and predictions from fitting.
@@ -168,6 +167,14 @@ class Loss(Configurable):
     def to(self, device: torch.device | str) -> None:  # noqa: ARG002 (overridden)
         """Move whatever tensors the loss holds to `device`; most hold none."""
         return
+
+
+def _tensors(value: Any) -> Any:
+    """Return a tensor, or the dict or list of tensors that a model of several outputs gives."""
+    outputs = isinstance(value, dict) or (
+        isinstance(value, (list, tuple)) and any(isinstance(v, (Tensor, dict)) for v in value)
+    )
+    return map_leaves(as_tensor, value) if outputs else as_tensor(value)
 
 
 def _float_type(name: str | None) -> torch.dtype:

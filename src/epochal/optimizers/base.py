@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from epochal.core.config import Configurable
 from epochal.core.errors import Problems, UsageError
-from epochal.optimizers import gradients, schedules, state
-from epochal.optimizers.averages import Averages
+from epochal.optimizers import schedules, state
+from epochal.optimizers.extras import Extras
 from epochal.optimizers.keywords import (
     OptimizerKeywords,
     check_keywords,
@@ -98,15 +98,7 @@ class Optimizer(Configurable):
         self._plain = False
         self._named: dict[str, nn.Parameter] = {}
         self._parameters: list[nn.Parameter] = []
-        self._accumulator: gradients.Accumulator | None = None
-        self._averages: Averages | None = None
-        self._after_update: Callable[[], None] | None = None
-        clips = (
-            (gradients.clip_by_norm, clipnorm),
-            (gradients.clip_by_value, clipvalue),
-            (gradients.clip_by_global_norm, global_clipnorm),
-        )
-        self._clip = next(((clip, limit) for clip, limit in clips if limit is not None), None)
+        self._extras: Extras | None = None
 
     def _make_rates(self, learning_rate: Rate | None) -> Rates:
         return Rates(learning_rate)
@@ -132,7 +124,7 @@ class Optimizer(Configurable):
     @property
     def scheduled(self) -> bool:
         """Whether a schedule, or a scheduler of torch, changes the learning rate by itself."""
-        return self._rates.schedule is not None or self._rates.scheduler is not None
+        return self._rates.scheduled
 
     def _set_rate(self, value: Rate) -> None:
         self._rates.set(value)
@@ -148,12 +140,13 @@ class Optimizer(Configurable):
         self._require_built()
         return self._torch
 
-    def _require_built(self) -> None:
-        if not self.built:
+    def _require_built(self) -> Extras:
+        if not self.built or self._extras is None:
             raise UsageError(
                 f"{self.name} has no weights yet; model.fit gives it some, or by hand "
                 "optimizer.build(module.named_parameters())"
             )
+        return self._extras
 
     @abstractmethod
     def _make(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
@@ -184,15 +177,12 @@ class Optimizer(Configurable):
             self._torch = self._make(list(named.values()))
             self._rates.bind(self._torch)
             self._parameters = list(named.values())
-            if self.gradient_accumulation_steps is not None:
-                self._accumulator = gradients.Accumulator(
-                    self._parameters, self.gradient_accumulation_steps
-                )
-            if self.use_ema:
-                self._averages = Averages(self._parameters, self.ema_momentum)
+            decay = None if self._kernel_decays else self.weight_decay
+            self._extras = Extras(self, decay, self._parameters)
             self.built = True
         self._named = named
-        self._after_update = after_update
+        if self._extras is not None:
+            self._extras.after_update = after_update
         self._plan()
 
     def _check_same(self, named: Mapping[str, nn.Parameter]) -> None:
@@ -207,22 +197,11 @@ class Optimizer(Configurable):
 
     def _plan(self) -> None:
         """Decide once whether updates need anything around them; most need nothing."""
-        if not self.built:
+        if self._extras is None:
             return
         # Read only now: a scheduler of torch wraps the `step` of its optimizer.
         self._update: Callable[[], Any] = self._torch.step
-        self._decay = None if self._kernel_decays else self.weight_decay
-        extras = (
-            self._decay,
-            self._clip,
-            self._rates.schedule,
-            self._rates.scheduler,
-            self._accumulator,
-            self._averages,
-            self.loss_scale_factor,
-            self._after_update,
-        )
-        self._plain = all(extra is None for extra in extras)
+        self._plain = not (self._extras.needed or self.scheduled)
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         """Return the loss to call `backward` on: multiplied by `loss_scale_factor` if there is one.
@@ -246,50 +225,25 @@ class Optimizer(Configurable):
             self.iterations += 1
             self._batches += 1
         else:
-            self._require_built()
-            self._step_with_extras()
+            self._step_with_extras(self._require_built())
         for parameter in self._parameters:
             parameter.grad = None
 
     @torch.no_grad()
-    def _step_with_extras(self) -> None:
+    def _step_with_extras(self, extras: Extras) -> None:
         batches, self._batches = self._batches, self._batches + 1
-        found = [p.grad for p in self._parameters if p.grad is not None]
-        if self.loss_scale_factor is not None and found:
-            torch._foreach_div_(found, self.loss_scale_factor)
-        if self._accumulator is not None:
-            if not self._accumulator.add():
-                return
-            found = [p.grad for p in self._parameters if p.grad is not None]
-        if self._clip is not None and found:
-            clip, limit = self._clip
-            clip(found, limit)
+        if not extras.prepare():
+            return
         self._rates.apply(batches)
-        if self._decay and found:
-            rate = float(self._torch.param_groups[0]["lr"])
-            decayed: list[Tensor] = [p for p in self._parameters if p.grad is not None]
-            torch._foreach_mul_(decayed, 1.0 - self._decay * rate)
+        extras.decay(float(self._torch.param_groups[0]["lr"]))
         self._update()
         self.iterations += 1
-        if self._rates.scheduler is not None and self._rates.scheduler.by == "batch":
-            self._rates.scheduler.step()
-        if self._after_update is not None:
-            self._after_update()
-        if self._averages is not None:
-            self._average(self._averages)
-
-    def _average(self, averages: Averages) -> None:
-        averages.update()
-        every = self.ema_overwrite_frequency
-        if every is not None and self.iterations % every == 0:
-            averages.write()
-            if self._after_update is not None:
-                self._after_update()
+        self._rates.advance("batch")
+        extras.finish(self.iterations)
 
     def end_epoch(self) -> None:
         """Note that an epoch is over: schedulers of torch given with `by="epoch"` move on."""
-        if self._rates.scheduler is not None and self._rates.scheduler.by == "epoch":
-            self._rates.scheduler.step()
+        self._rates.advance("epoch")
 
     @torch.no_grad()
     def swap_average(self) -> None:
@@ -300,8 +254,8 @@ class Optimizer(Configurable):
         """
         if not self.use_ema:
             raise UsageError(f"{self.name} keeps no averages; make it with use_ema=True")
-        if self._averages is not None:
-            self._averages.swap()
+        if self._extras is not None and self._extras.averages is not None:
+            self._extras.averages.swap()
 
     @torch.no_grad()
     def finalize_weights(self) -> None:
@@ -309,8 +263,9 @@ class Optimizer(Configurable):
 
         Does nothing without `use_ema`, or while weights and averages are swapped.
         """
-        if self._averages is not None and not self._averages.swapped:
-            self._averages.write()
+        averages = None if self._extras is None else self._extras.averages
+        if averages is not None and not averages.swapped:
+            averages.write()
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything another process needs to go on bit for bit.
@@ -322,7 +277,7 @@ class Optimizer(Configurable):
         Raises:
             UsageError: If the optimizer is not built.
         """
-        self._require_built()
+        extras = self._require_built()
         saved: dict[str, Any] = {
             "version": state.VERSION,
             "algorithm": type(self._torch).__name__,
@@ -331,15 +286,7 @@ class Optimizer(Configurable):
         }
         saved |= self._rates.state_dict()
         saved |= state.tensors(self._torch, self._named)
-        if self._accumulator is not None:
-            saved["waiting_batches"] = self._accumulator.waiting
-            saved |= state.named_tensors(
-                self._named, "accumulated_gradient", self._accumulator.sums
-            )
-        if self._averages is not None:
-            saved["averages_swapped"] = self._averages.swapped
-            saved |= state.named_tensors(self._named, "ema_average", self._averages.values)
-        return saved
+        return saved | extras.state_dict(self._named)
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned.
@@ -351,7 +298,7 @@ class Optimizer(Configurable):
             UsageError: If the optimizer is not built, or names or shapes differ; nothing is
                 changed then, and every difference is listed.
         """
-        self._require_built()
+        extras = self._require_built()
         problems = Problems(f"{self.name}.load_state_dict")
         algorithm = type(self._torch).__name__
         state.check(saved, self._named, algorithm, self._state_like_weights, problems)
@@ -360,13 +307,7 @@ class Optimizer(Configurable):
         self._rates.load_state_dict(saved)
         self.iterations = int(saved["iterations"])
         self._batches = int(saved["batches"])
-        if self._accumulator is not None:
-            self._accumulator.waiting = int(saved.get("waiting_batches", 0))
-            self._accumulator.sums = state.by_name(self._named, "accumulated_gradient", saved)
-        if self._averages is not None:
-            self._averages.swapped = bool(saved.get("averages_swapped", False))
-            values = state.by_name(self._named, "ema_average", saved)
-            self._averages.values = [value for value in values if value is not None]
+        extras.load_state_dict(self._named, saved)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as JSON can hold them, the rate as it is now."""

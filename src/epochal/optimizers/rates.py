@@ -50,6 +50,11 @@ class Rates:
         elif value is not None:
             self.set(value)
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether the rate changes by itself."""
+        return self.schedule is not None or self._unbound is not None
+
     def current(self, batches: int) -> float:
         """Return the rate of the next update, `batches` batches into training."""
         if self.schedule is not None:
@@ -74,7 +79,7 @@ class Rates:
             self.schedule = value
         elif callable(value) and not isinstance(value, Tensor):
             self.schedule = FunctionSchedule(value)
-        elif self.schedule is not None or self._unbound is not None:
+        elif self.scheduled:
             decides = type(self.schedule).__name__
             if self.schedule is None:
                 decides = "a scheduler of torch"
@@ -116,6 +121,11 @@ class Rates:
         """Give torch the rate a schedule has for this update."""
         if self.schedule is not None:
             self._write(as_rate(self.schedule(batches)))
+
+    def advance(self, by: By) -> None:
+        """Let a torch scheduler move on if it steps `by` what is over."""
+        if self.scheduler is not None and self.scheduler.by == by:
+            self.scheduler.step()
 
     def config(self) -> Any:
         """Return the rate as JSON can hold it: the present number, or the schedule."""
