@@ -20,6 +20,8 @@ def is_arrays(data: Any) -> bool:
     """Whether `data` is arrays in memory: tensors, NumPy, pandas, numbers, or nests of them."""
     if isinstance(data, dict):
         return bool(data) and all(map(is_arrays, data.values()))
+    if isinstance(data, list) and data and isinstance(data[0], tuple) and not _is_numbers(data):
+        return False  # a list of batches, each (x, y)
     if isinstance(data, (list, tuple)):
         return bool(data) and (_is_numbers(data) or all(map(is_arrays, data)))
     return isinstance(data, (Tensor, np.ndarray)) or _is_frame(data)

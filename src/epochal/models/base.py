@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -34,35 +34,45 @@ class BaseModel(nn.Module):
         self.network = module
         weights.hide_prefix(self, "network")
 
+    _tells_training: ClassVar[bool] = False
+    """Whether a subclass' `call` wants to know if the model is being trained."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        call = vars(cls).get("call")
+        if call is not None:
+            cls._tells_training = "training" in inspect.signature(call).parameters
+
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Return the outputs for a batch of inputs; override it (or `call`) in a subclass."""
         network = self._modules.get("network")
         if network is not None:
             return network(*inputs, **named)
-        call = getattr(self, "call", None)
+        call: Any = getattr(self, "call", None)
         if call is None:
             raise UsageError(
                 f"{type(self).__name__} has no forward: write forward(self, x), or wrap a module "
                 "with epochal.Model(module)"
             )
-        if "training" in inspect.signature(call).parameters:
+        if self._tells_training:
             named.setdefault("training", self.training)
         return call(*inputs, **named)
 
     def input_signature(self) -> inspect.Signature:
         """Return the signature of what the inputs are passed to."""
-        network = self._modules.get("network")
+        network: Any = self._modules.get("network")
         if network is not None:
             return inspect.signature(network.forward)
-        if type(self).forward is BaseModel.forward and hasattr(self, "call"):
-            signature = inspect.signature(self.call)
+        call: Any = getattr(self, "call", None)
+        if type(self).forward is BaseModel.forward and call is not None:
+            signature = inspect.signature(call)
             kept = [p for p in signature.parameters.values() if p.name not in ("training", "mask")]
             return signature.replace(parameters=kept)
         return inspect.signature(self.forward)
 
     def note_inputs(self, x: Any) -> None:
         """Remember what inputs look like, for `summary`."""
-        self._seen = map_leaves(lambda leaf: torch.zeros_like(leaf[:1]), x)
+        self._seen = map_leaves(lambda leaf: torch.zeros_like(leaf[:1] if leaf.ndim else leaf), x)
 
     def layer_shapes(self) -> dict[str, Any]:
         """Return each layer's output shape by name; nothing while no input has been seen."""

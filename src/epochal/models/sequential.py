@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Never, Self
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from epochal import layers as keras_layers
 from epochal.core.errors import UsageError, UsageTypeError, reject_unknown, unknown_name
@@ -238,7 +238,7 @@ class Sequential(Model):
     def _is_taken(self, name: str) -> bool:
         return name in self._modules or hasattr(self, name)
 
-    def _sample(self) -> Tensor | None:
+    def _sample(self) -> Any:
         if self._input is None or None in self._input.batch_shape[1:]:
             return super()._sample()
         sizes = [1 if size is None else size for size in self._input.batch_shape]

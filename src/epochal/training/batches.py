@@ -10,7 +10,7 @@ from epochal import data
 from epochal.core.errors import Problems
 from epochal.data import Batch, Feeding, Source
 from epochal.logs import Logs
-from epochal.training.compiled import Compiled
+from epochal.training.compiled import Compiled, FirstLook
 from epochal.training.step import as_data, test_step, train_step
 
 __all__ = [
@@ -116,6 +116,6 @@ def _batch(
     problems.raise_if_any()
     assert arrays is not None  # noted above
     batch = data.array_feed(arrays, Feeding(_ALL, compiled.device)).peek()
-    compiled.prepare(batch, batch[1], problems, whole=False)
+    compiled.prepare(FirstLook(batch, batch[1], whole=False), problems)
     problems.raise_if_any()
     return batch

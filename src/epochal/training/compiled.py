@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,19 @@ from epochal.optimizers import Optimizer
 from epochal.training.objective import Objective
 from epochal.training.scores import MetricPlan
 
-__all__ = ["Compiled"]
+__all__ = ["Compiled", "FirstLook"]
 
 Passing = Literal["one", "positions", "names"]
+
+
+class FirstLook(NamedTuple):
+    """What a model is tried on before training."""
+
+    batch: Batch
+    targets: Any
+    """All targets if they are arrays, so that every label is checked; else the batch's."""
+    whole: bool
+    """Whether to run the whole batch; else two rows of it do."""
 
 
 class Compiled:
@@ -70,17 +80,16 @@ class Compiled:
             return self.model(x)
         return self.model(*x) if self.passing == "positions" else self.model(**x)
 
-    def prepare(self, batch: Batch, targets: Any, problems: Problems, *, whole: bool) -> None:
+    def prepare(self, look: FirstLook, problems: Problems) -> None:
         """Run the model on the first rows, without training, and settle what depends on shapes.
 
         This builds lazy layers, and finds wrong shapes, labels and losses before anything changed.
 
         Args:
-            batch: The first batch.
-            targets: All targets if they are arrays (their labels are checked), else the batch's.
+            look: What to run it on.
             problems: Where to note what cannot work.
-            whole: Whether to run the whole batch; else two rows do.
         """
+        batch, targets, whole = look
         rows = batch if whole else map_leaves(lambda leaf: leaf[:2], batch)
         if {"train_step", "test_step"} <= self.own and not _unbuilt(self.model):
             return  # whatever the model does with a batch is its own
@@ -191,7 +200,10 @@ class Compiled:
         self.model.eval()
         try:
             with torch.no_grad(), torch.random.fork_rng(enabled=not _unbuilt(self.model)):
-                return self.forward(x)
+                # `self.forward` spelt out, so that a user's traceback is short.
+                if self.passing == "one":
+                    return self.model(x)
+                return self.model(*x) if self.passing == "positions" else self.model(**x)
         except UsageError as error:
             problems.add(str(error))
             return None

@@ -7,10 +7,11 @@ import torch
 
 from epochal import data
 from epochal.core.errors import Problems
-from epochal.data import Arrays, Feed, Feeding, FixedSteps, Source
+from epochal.data import ArrayFeed, Arrays, Feed, Feeding, FixedSteps, Source
 from epochal.training.arguments import FitArguments
+from epochal.training.compiled import FirstLook
 
-__all__ = ["FitFeeds", "feed_of_one_pass", "feeds_of_fit"]
+__all__ = ["FitFeeds", "feed_of_one_pass", "feeds_of_fit", "first_look"]
 
 
 class FitFeeds(NamedTuple):
@@ -74,6 +75,15 @@ def feed_of_one_pass(
     problems.raise_if_any()
     assert feed is not None  # make_feed notes a problem where it returns none
     return feed if steps is None else FixedSteps(feed, steps, restart=True)
+
+
+def first_look(feed: Feed, targets: Any = None) -> FirstLook:
+    """Return what the model is tried on before training."""
+    batch = feed.peek()
+    if isinstance(feed, ArrayFeed):
+        targets = feed.y
+    # Rows of a batch that somebody else made may belong together: it is tried as a whole.
+    return FirstLook(batch, batch[1] if targets is None else targets, whole=targets is None)
 
 
 def _validation(

@@ -8,11 +8,11 @@ from typing import Any
 from epochal.callbacks import CallbackList, History, ProgbarLogger
 from epochal.core.errors import Problems
 from epochal.core.random import draw_seed
-from epochal.data import ArrayFeed, Feed, Source
+from epochal.data import Feed, Source
 from epochal.logs import LogNames, Logs, Moment, Returned
 from epochal.training.arguments import FitArguments, Verbose, check_numbers, check_shared
 from epochal.training.compiled import Compiled
-from epochal.training.feeding import feed_of_one_pass, feeds_of_fit
+from epochal.training.feeding import feed_of_one_pass, feeds_of_fit, first_look
 
 __all__ = [
     "EvaluatePlan",
@@ -144,11 +144,12 @@ def plan_fit(model: Any, compiled: Compiled | None, given: FitArguments) -> FitP
         problems.raise_if_any()
         raise AssertionError  # unreachable: no feeds is always a problem
     feed, validation = feeds.train, feeds.validation
-    batch = feed.peek()
-    targets = batch[1] if feeds.targets is None else feeds.targets
-    compiled.prepare(batch, targets, problems, whole=feeds.targets is None)
+    compiled.prepare(first_look(feed, feeds.targets), problems)
     if validation is not None and not problems:
-        _check_validation(compiled, validation, problems)
+        found = Problems("validation_data")
+        compiled.prepare(first_look(validation), found)
+        for text in found:
+            problems.add(f"validation_data: {text}")
     history = _built_in(callbacks, verbose)
     changes_rate = compiled.scheduled or any(
         "learning_rate" in callback.provides for callback in callbacks
@@ -195,7 +196,7 @@ def plan_evaluate(
         raise AssertionError  # unreachable: raise_if_any raised
     shown = check_shared(batch_size, steps, verbose, problems)
     feed = feed_of_one_pass(source, batch_size, steps, compiled.device, problems)
-    _check_feed(compiled, feed, problems)
+    compiled.prepare(first_look(feed), problems)
     problems.raise_if_any()
     compiled.find_penalties()
     hooks = _driven(model, callbacks, shown, feed)
@@ -224,21 +225,6 @@ def plan_predict(
         compiled.choose_passing(x_first, problems)
     problems.raise_if_any()
     return PredictPlan(model, compiled, feed, _driven(model, callbacks, shown, feed))
-
-
-def _check_feed(compiled: Compiled, feed: Feed, problems: Problems) -> None:
-    """Run the model on a feed's first rows and compare outputs with all targets at hand."""
-    batch = feed.peek()
-    in_memory = isinstance(feed, ArrayFeed)
-    targets = feed.y if isinstance(feed, ArrayFeed) else batch[1]
-    compiled.prepare(batch, targets, problems, whole=not in_memory)
-
-
-def _check_validation(compiled: Compiled, feed: Feed, problems: Problems) -> None:
-    found = Problems("validation_data")
-    _check_feed(compiled, feed, found)
-    for text in found:
-        problems.add(f"validation_data: {text}")
 
 
 def _built_in(callbacks: CallbackList, verbose: int) -> History:

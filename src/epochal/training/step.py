@@ -38,7 +38,12 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
 def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
     """Evaluate one batch and note its loss and outputs; run without gradients."""
     x, y, sample_weight = batch
-    prediction = compiled.forward(x)
+    if compiled.passing == "one":
+        prediction = compiled.model(x)
+    elif compiled.passing == "positions":
+        prediction = compiled.model(*x)
+    else:
+        prediction = compiled.model(**x)
     loss, parts = _loss(compiled, x, y, prediction, sample_weight)
     board.add_loss(loss, batch_size(x), parts)
     if board.scores:

@@ -1,0 +1,1 @@
+"""The web monitor. Empty until it is written; it never imports torch."""

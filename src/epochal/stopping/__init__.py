@@ -1,0 +1,1 @@
+"""Criteria for early stopping from the literature. Empty until they are written."""
