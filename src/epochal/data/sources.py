@@ -43,6 +43,8 @@ class Feeding(NamedTuple):
     device: torch.device | None
     shuffle: bool | Literal["batch"] = False
     seed: int = 0
+    inherited: bool = False
+    """Whether the batch size was said of other data: what makes its own batches may ignore it."""
 
 
 def to_arrays(
@@ -110,7 +112,7 @@ def make_feed(
         )
     if isinstance(x, IterableDataset):
         x = DataLoader(x, batch_size=feeding.batch_size or 32)
-    elif feeding.batch_size is not None:
+    elif feeding.batch_size is not None and not feeding.inherited:
         problems.add(
             f"batch_size is {feeding.batch_size}, but {name} is a {type(x).__name__}, which makes its "
             "own batches: leave batch_size out"
@@ -130,7 +132,8 @@ def make_feed(
 
 def make_validation_feed(data: Any, feeding: Feeding, problems: Problems) -> Feed | None:
     """Return the feed of `validation_data`: `(x, y)`, `(x, y, sample_weight)` or any dataset."""
-    if isinstance(data, (tuple, list)) and not isinstance(data[0] if data else None, tuple):
+    batches = isinstance(data, list) and bool(data) and isinstance(data[0], tuple)
+    if isinstance(data, (tuple, list)) and not batches:
         if len(data) not in (2, 3):
             problems.add(
                 f"validation_data is a {type(data).__name__} of {len(data)}; expected (x, y), "

@@ -25,16 +25,18 @@ __all__ = [
 
 def train_on(compiled: Compiled, batch: tuple[Any, ...]) -> Logs:
     """Train on a batch that is on the device; return its logs (the default `train_step`)."""
-    board = compiled.scoreboard()
     x, y, weight = (*batch, None, None)[:3]
+    _settle("train_step", compiled, (x, y, weight))
+    board = compiled.scoreboard()
     train_step(compiled, (x, y, weight), board)
     return Logs(board.names, board.moment().read)
 
 
 def test_on(compiled: Compiled, batch: tuple[Any, ...]) -> Logs:
     """Evaluate a batch that is on the device; return its logs (the default `test_step`)."""
-    board = compiled.scoreboard()
     x, y, weight = (*batch, None, None)[:3]
+    _settle("test_step", compiled, (x, y, weight))
+    board = compiled.scoreboard()
     test_step(compiled, (x, y, weight), board)
     return Logs(board.names, board.moment().read)
 
@@ -98,6 +100,14 @@ def predict_on_batch(compiled: Compiled, x: Any) -> Any:
         model.train(training)
 
 
+def _settle(call: str, compiled: Compiled, batch: Batch) -> None:
+    """Settle losses and metrics by the first batch, where a step of the user's own came before."""
+    if not compiled.resolved:
+        problems = Problems(call)
+        compiled.prepare(FirstLook(batch, batch[1], whole=True), problems)
+        problems.raise_if_any()
+
+
 _ALL = 2**62  # a batch size that no data reaches
 
 
@@ -116,6 +126,7 @@ def _batch(
     problems.raise_if_any()
     assert arrays is not None  # noted above
     batch = data.array_feed(arrays, Feeding(_ALL, compiled.device)).peek()
-    compiled.prepare(FirstLook(batch, batch[1], whole=False), problems)
+    if not compiled.leaves_alone(call.replace("_on_batch", "_step")):
+        compiled.prepare(FirstLook(batch, batch[1], whole=False), problems)
     problems.raise_if_any()
     return batch

@@ -91,18 +91,23 @@ class Compiled:
         """
         batch, targets, whole = look
         rows = batch if whole else map_leaves(lambda leaf: leaf[:2], batch)
-        if {"train_step", "test_step"} <= self.own and not _unbuilt(self.model):
-            return  # whatever the model does with a batch is its own
         self.model.note_inputs(rows[0])
         prediction = self._dry_run(rows[0], problems)
         if prediction is None or problems:
             return
-        if "compute_loss" not in self.own and "train_step" not in self.own:
+        if self.objective.given is not None or not self.own & {"train_step", "compute_loss"}:
             self.objective.resolve(targets, prediction, problems)
             self.objective.to(self.device)
         if batch[1] is not None and not problems:
             self.metrics.resolve(batch[1], prediction, self.objective.names, problems)
         self.resolved = not problems
+
+    def leaves_alone(self, step: str) -> bool:
+        """Whether a step is the user's own, and the model has all its weights.
+
+        What such a step does with a batch is its own business, so the model is not tried on one.
+        """
+        return step in self.own and not _unbuilt(self.model)
 
     def choose_passing(self, x: Any, problems: Problems) -> None:
         """Settle how the inputs reach the model's `forward`."""

@@ -94,12 +94,8 @@ def _validation(
     if held_out is not None:
         feed = data.array_feed(held_out, Feeding(size or given.batch_size, device))
     elif given.validation_data is not None:
-        # A training batch size says nothing to a loader that makes its own batches.
-        in_memory = data.is_arrays(given.validation_data)
-        batch_size = size or (given.batch_size if in_memory else None)
-        feed = data.make_validation_feed(
-            given.validation_data, Feeding(batch_size, device), problems
-        )
+        feeding = Feeding(size or given.batch_size, device, inherited=size is None)
+        feed = data.make_validation_feed(given.validation_data, feeding, problems)
     else:
         for name in ("validation_steps", "validation_batch_size"):
             if getattr(given, name) is not None and not problems:

@@ -144,8 +144,9 @@ def plan_fit(model: Any, compiled: Compiled | None, given: FitArguments) -> FitP
         problems.raise_if_any()
         raise AssertionError  # unreachable: no feeds is always a problem
     feed, validation = feeds.train, feeds.validation
-    compiled.prepare(first_look(feed, feeds.targets), problems)
-    if validation is not None and not problems:
+    if not compiled.leaves_alone("train_step"):
+        compiled.prepare(first_look(feed, feeds.targets), problems)
+    if validation is not None and not problems and not compiled.leaves_alone("test_step"):
         found = Problems("validation_data")
         compiled.prepare(first_look(validation), found)
         for text in found:
@@ -196,7 +197,8 @@ def plan_evaluate(
         raise AssertionError  # unreachable: raise_if_any raised
     shown = check_shared(batch_size, steps, verbose, problems)
     feed = feed_of_one_pass(source, batch_size, steps, compiled.device, problems)
-    compiled.prepare(first_look(feed), problems)
+    if not compiled.leaves_alone("test_step"):
+        compiled.prepare(first_look(feed), problems)
     problems.raise_if_any()
     compiled.find_penalties()
     hooks = _driven(model, callbacks, shown, feed)
