@@ -195,3 +195,13 @@ def test_on_batch_calls_return_the_batchs_own_values():
         model.train_on_batch(iter([]))
     with pytest.raises(ValueError, match="no rows"):
         model.train_on_batch(X[:0], Y[:0])
+
+
+def test_without_an_optimizer_of_fits_own_no_learning_rate_is_logged():
+    class Own(Base):
+        def train_step(self, data):
+            return {"error": (self(data[0]) - data[1]).abs().mean().detach()}
+
+    model = Own()
+    model.compile(optimizer=None)
+    assert list(model.fit(X, Y, verbose=0).history) == ["error"]

@@ -60,7 +60,8 @@ class FitPlan:
         if validated is not None:
             names += [f"val_{name}" for name in validated.names]
         # Listed when a schedule or a callback changes it, or when somebody else has.
-        if self.list_learning_rate or rate != self.first_rate:
+        moved = self.compiled.optimizer is not None and rate != self.first_rate
+        if self.list_learning_rate or moved:
             names.append("learning_rate")
 
         def read(name: str) -> Any:
