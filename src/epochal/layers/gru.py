@@ -101,6 +101,7 @@ class GRU(Recurrent):
     """
 
     gates = 3
+    cudnn_mode = "GRU"
     state_count = 1
 
     def __init__(

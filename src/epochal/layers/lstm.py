@@ -53,6 +53,7 @@ class LSTM(Recurrent):
     """
 
     gates = 4
+    cudnn_mode = "LSTM"
     state_count = 2
 
     def __init__(

@@ -1,11 +1,12 @@
 """What recurrent layers share: their arguments, their directions, what they return."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.backends.cudnn.rnn import get_cudnn_mode
 from torch.nn import functional as F
 from typing_extensions import Unpack
 
@@ -44,6 +45,7 @@ class Recurrent(SeededLayer):
     """
 
     gates: ClassVar[int]
+    cudnn_mode: ClassVar[str]
     unsupported: ClassVar[Unsupported] = {
         "stateful": (False, "pass the last states as `initial_state`"),
         "unroll": (False, "it would change nothing here; leave it out"),
@@ -122,6 +124,36 @@ class Recurrent(SeededLayer):
         biases = [b for b in (self.bias_ih_l0, self.bias_hh_l0) if b is not None]
         return [self.weight_ih_l0, self.weight_hh_l0, *biases]
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move or convert the weights, and lay them out for cuDNN again."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # untyped in torch
+        self._join_weights()
+        return self
+
+    def _finish_build(self) -> None:
+        super()._finish_build()
+        self._join_weights()
+
+    @torch.no_grad()
+    def _join_weights(self) -> None:
+        """Put the weights into one block; otherwise cuDNN copies them at each call and warns."""
+        if not self.built or not all(map(torch.backends.cudnn.is_acceptable, self.flat_weights)):
+            return
+        weights = self.flat_weights
+        mode = get_cudnn_mode(self.cudnn_mode)  # type: ignore[no-untyped-call]  # untyped in torch
+        with torch.cuda.device(self.weight_ih_l0.device):
+            torch._cudnn_rnn_flatten_weight(
+                weights,
+                len(weights),
+                self.weight_ih_l0.shape[1],
+                mode,
+                self.units,
+                0,  # no projection
+                1,  # layer
+                True,  # batch first
+                False,  # one direction
+            )
+
     def forward(
         self,
         inputs: Tensor,
@@ -140,7 +172,8 @@ class Recurrent(SeededLayer):
             and the states with `return_state`.
         """
         training = self.training if training is None else training
-        if inputs.dim() != 3:
+        # Torch's fused CPU kernel does not look at these sizes and would read past the end.
+        if inputs.dim() != 3 or inputs.shape[2] != self.weight_ih_l0.shape[1]:
             self.check_input(tuple(inputs.shape))
         states = self._first_states(inputs, initial_state)
         x = inputs.flip(1) if self.go_backwards else inputs

@@ -106,11 +106,9 @@ class Permute(Layer):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return a view with the axes in their new order."""
-        try:
-            return inputs.permute(0, *self.dims)
-        except RuntimeError:
+        if inputs.dim() != len(self.dims) + 1:
             self.check_input(tuple(inputs.shape))
-            raise
+        return inputs.permute(0, *self.dims)
 
 
 class ZeroPadding2D(Layer):
