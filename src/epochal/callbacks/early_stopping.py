@@ -100,7 +100,7 @@ class EarlyStopping(MonitorCallback):
     def on_train_end(self, logs: Any = None) -> None:
         """Say why training stopped, and bring the best weights back."""
         if self.stopped_epoch is not None:
-            best = "never a number" if self.best is None else f"best{self._from()}"
+            best = "never a number" if self.best is None else self._from().replace(" from", "best")
             self._say(
                 f"epoch {self.stopped_epoch + 1}: stopped early, {self.wait} checks without "
                 f"improvement of {self.monitor} ({best})"

@@ -49,7 +49,8 @@ class LineFile:
             while written < len(data):
                 written += self._file.write(data[written:]) or 0
         except OSError as error:
-            self._file.truncate(self._size)  # no torn line
+            if written:
+                self._file.truncate(self._size)  # no torn line
             raise self._cannot(error) from error
         self._size += len(data)
 

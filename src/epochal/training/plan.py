@@ -226,6 +226,7 @@ def plan_predict(
     if "predict_step" not in compiled.own:
         x_first = feed.peek()[0]
         compiled.choose_passing(x_first, problems)
+        model.note_inputs(x_first)
     problems.raise_if_any()
     return PredictPlan(model, compiled, feed, _driven(model, callbacks, shown, feed))
 
