@@ -1,7 +1,9 @@
 """The mapping that callbacks are given: a dict whose values are computed when they are read."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
+
+from typing_extensions import override
 
 from epochal.core.errors import unknown_name
 
@@ -18,7 +20,8 @@ class Logs(dict[str, Any]):
     wait for the device once; a `logs` that nobody reads costs next to nothing.
 
     Args:
-        names: The names listed, in the order they are shown.
+        names: The names listed, in the order they are shown. Without `read`, what a dict is made
+            of: code that rebuilds a mapping with `type(logs)(...)` gets its values.
         read: Gives the value for one of `names`.
         unlisted: Values that can be asked for by name but are not listed (the learning rate while
             nothing changes it), so they reach neither the history nor a file.
@@ -36,77 +39,97 @@ class Logs(dict[str, Any]):
 
     def __init__(
         self,
-        names: Iterator[str] | list[str] | tuple[str, ...],
-        read: Callable[[str], Any],
+        names: Iterable[Any] = (),
+        read: Callable[[str], Any] | None = None,
         unlisted: Mapping[str, Callable[[], Any]] | None = None,
     ) -> None:
-        super().__init__(dict.fromkeys(names, _UNREAD))
+        if read is None:
+            super().__init__(names)
+        else:
+            super().__init__(dict.fromkeys(names, _UNREAD))
         self._read = read
-        self._unlisted = unlisted
+        self._unlisted = unlisted or {}
 
+    @override
     def __getitem__(self, name: str) -> Any:
-        value = super().get(name, self)
-        if value is _UNREAD:
+        value = super().__getitem__(name)  # asks __missing__ for a name that is not listed
+        if value is _UNREAD and self._read is not None:
             value = self._read(name)
             super().__setitem__(name, value)
-        elif value is self:
-            if self._unlisted is not None and name in self._unlisted:
-                return self._unlisted[name]()
-            raise KeyError(unknown_name("log", name, [*self, *(self._unlisted or ())]))
         return value
 
+    def __missing__(self, name: str) -> Any:
+        if name in self._unlisted:
+            return self._unlisted[name]()
+        raise KeyError(unknown_name("log", name, [*self, *self._unlisted]))
+
+    @override
     def get(self, name: str, default: Any = None) -> Any:
-        if name in self or (self._unlisted is not None and name in self._unlisted):
-            return self[name]
-        return default
+        return self[name] if name in self or name in self._unlisted else default
 
     # CPython copies a dict subclass without asking it, unless it iterates in its own way; this
     # method is what makes `dict(logs)` and `{**logs}` read the values.
+    @override
     def __iter__(self) -> Iterator[str]:
         return super().__iter__()
 
+    # Whatever else sees values reads them all first, and is then the dict's own.
+
+    @override
     def items(self) -> Any:
-        return self._complete().items()
+        self._read_all()
+        return super().items()
 
+    @override
     def values(self) -> Any:
-        return self._complete().values()
+        self._read_all()
+        return super().values()
 
+    @override
     def copy(self) -> dict[str, Any]:
-        return dict(self._complete())
+        return dict(self)
 
+    @override
     def pop(self, name: str, *default: Any) -> Any:
         if name in self:
             self[name]  # compute it while it can be found
         return super().pop(name, *default)
 
+    @override
     def popitem(self) -> tuple[str, Any]:
-        self._complete()
+        self._read_all()
         return super().popitem()
 
+    @override
     def setdefault(self, name: str, default: Any = None) -> Any:
         if name not in self:
             self[name] = default
         return self[name]
 
+    @override
     def __or__(self, other: Any) -> Any:
-        return self._complete() | other
+        return dict(self) | other if isinstance(other, dict) else NotImplemented
 
+    @override
     def __ror__(self, other: Any) -> Any:
-        return other | self._complete()
+        return other | dict(self)
 
+    @override
     def __eq__(self, other: object) -> bool:
-        return self._complete() == other
+        return dict(self) == (dict(other) if isinstance(other, Logs) else other)
 
+    @override
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None  # type: ignore[assignment]  # as a dict has none
-
+    @override
     def __repr__(self) -> str:
-        return repr(self._complete())
+        return repr(dict(self))
 
+    @override
     def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
-        return dict, (self._complete(),)
+        return dict, (dict(self),)
 
-    def _complete(self) -> dict[str, Any]:
-        return {name: self[name] for name in self}
+    def _read_all(self) -> None:
+        for name in self:
+            self[name]

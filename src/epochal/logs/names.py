@@ -19,6 +19,7 @@ _MAX = re.compile(
     r"|fbeta_score|f1score|fscore|iou|io_u|dice|jaccard|map|ndcg|mcc|kappa|r2|r2_score|bleu|rouge"
     r"|correlation|similarity|true_positives|true_negatives)(_\d+)?$"
 )
+_NEGATED = re.compile(r"(^|_)neg_")
 
 
 class LogNames:
@@ -58,11 +59,11 @@ class LogNames:
         known = self._directions.get(name)
         if known is not None:
             return known
-        if _MIN.search(name.lower()):
-            return "min"
-        if _MAX.search(name.lower()):
-            return "max"
-        return None
+        lowered = name.lower()
+        if _MIN.search(lowered):
+            # scikit-learn negates errors so that more is better: `neg_mean_squared_error`.
+            return "max" if _NEGATED.search(lowered) else "min"
+        return "max" if _MAX.search(lowered) else None
 
     def problem_with(self, name: str) -> str | None:
         """Return why nothing called `name` can be monitored, or None if it can."""

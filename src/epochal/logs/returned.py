@@ -1,13 +1,15 @@
 """The logs of a step that a user wrote: whatever it returns, by name."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from epochal.core.errors import UsageTypeError
 from epochal.logs.running_mean import RunningMean
-from epochal.logs.scoreboard import plain_number
+from epochal.logs.values import plain_number, set_aside
 
 __all__ = ["Returned"]
 
@@ -53,10 +55,10 @@ class Returned:
                 "logs, such as {'loss': loss}"
             )
         for name, value in returned.items():
-            self._last[name] = value.detach() if isinstance(value, torch.Tensor) else value
-            if name not in self._metrics and _is_number(value):
+            self._last[name] = set_aside(value)
+            if name not in self._metrics and _is_number(self._last[name]):
                 mean = self._means.setdefault(name, RunningMean())
-                mean.add(torch.as_tensor(self._last[name]), size)
+                mean.add(torch.as_tensor(self._last[name]).reshape(()), size)
 
     def moment(self) -> "Returned":
         """Return this moment: the values so far."""
@@ -79,4 +81,6 @@ class Returned:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) or (isinstance(value, torch.Tensor) and value.ndim == 0)
+    if isinstance(value, (torch.Tensor, np.ndarray)):
+        return math.prod(value.shape) == 1
+    return isinstance(value, (int, float, np.number))

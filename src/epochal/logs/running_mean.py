@@ -78,5 +78,7 @@ def _summed(moment: MeanMoment) -> tuple[Tensor | float, float]:
         if min(weights) == max(weights):  # no copy of the weights to the device
             total = stacked.sum() * weights[0]
         else:
-            total = stacked @ torch.tensor(weights, dtype=torch.float64, device=stacked.device)
+            # Not `torch.tensor(..., device=...)`, which would wait for the device.
+            sizes = torch.tensor(weights, dtype=torch.float64)
+            total = stacked @ sizes.to(stacked.device, non_blocking=True)
     return total + moment.total, moment.weight + sum(weights)

@@ -9,12 +9,15 @@ from torch import Tensor
 from epochal.core.trees import flatten, map_leaves
 from epochal.logs.names import Direction
 from epochal.logs.running_mean import MeanMoment, RunningMean
+from epochal.logs.values import plain_number, set_aside
 
 __all__ = ["Measure", "Moment", "Scoreboard", "Scored"]
 
-# Outputs kept by reference before they are scored together: one large update costs little more
-# than one of a batch of 32, and 2**20 float32 values are 4 MiB.
+# Targets and outputs kept by reference before they are scored together: one large update costs
+# little more than one of a batch of 32, and 2**20 float32 values are 4 MiB. A tensor costs about a
+# kilobyte besides its values, so their number is bounded as well.
 _VALUES_KEPT = 2**20
+_BATCHES_KEPT = 1024
 
 State = tuple[Any, ...]
 
@@ -25,11 +28,20 @@ class Measure(Protocol):
     coalesce: bool
     direction: Direction | None
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None: ...
-    def result(self) -> Any: ...
-    def reset_state(self) -> None: ...
-    def snapshot(self) -> State: ...
-    def restore(self, snapshot: State) -> None: ...
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take one batch in."""
+
+    def result(self) -> Any:
+        """Return the value so far."""
+
+    def reset_state(self) -> None:
+        """Forget everything taken in."""
+
+    def snapshot(self) -> State:
+        """Return what `result` is made of, if the metric may be coalesced."""
+
+    def restore(self, snapshot: State) -> None:
+        """Put a snapshot back."""
 
 
 class Scored(NamedTuple):
@@ -52,11 +64,12 @@ class Kept(NamedTuple):
 class Scoreboard:
     """The running losses and metrics of one pass (an epoch, a validation, an evaluation).
 
-    `add` is called by every step and never waits for the device. Metrics that may be coalesced see
-    the outputs of many batches at once; the others are updated at every batch.
+    Every step adds to it, and that never waits for the device. Metrics that may be coalesced see
+    the outputs of many batches at once; the others are updated at every batch. The state of the
+    former is kept here, so that another scoreboard may use the same metrics meanwhile.
 
     Args:
-        losses: Names of the losses that `add` is given, the total first.
+        losses: Names of the losses that `add_loss` is given, the total first.
         scored: The metrics.
     """
 
@@ -69,12 +82,11 @@ class Scoreboard:
         self._coalesced = [entry for entry in scored if entry.metric.coalesce]
         self._direct = [entry for entry in scored if not entry.metric.coalesce]
         self._kept: list[Kept] = []
-        self._scored_last: list[Kept] | None = None  # what the coalesced metrics took in last
         self._values = 0
-        self._closed = False
+        self._scored_last: list[Kept] | None = None  # what led to `_base`
         for entry in scored:
             entry.metric.reset_state()
-        self._base = self._snapshots()
+        self._base: State = tuple(entry.metric.snapshot() for entry in self._coalesced)
         self.names: tuple[str, ...] = (*self._means, *self._scored)
 
     @property
@@ -95,12 +107,8 @@ class Scoreboard:
             _update(entry, kept)
         if self._coalesced:
             self._kept.append(kept)
-            self._values += (
-                y_pred.numel()
-                if isinstance(y_pred, Tensor)
-                else sum(leaf.numel() for leaf in flatten(y_pred))
-            )
-            if self._values >= _VALUES_KEPT:
+            self._values += _size(y_true) + _size(y_pred)
+            if self._values >= _VALUES_KEPT or len(self._kept) >= _BATCHES_KEPT:
                 self._score()
 
     def moment(self) -> "Moment":
@@ -111,14 +119,13 @@ class Scoreboard:
             self._base,
             self._kept,
             len(self._kept),
-            # A metric of the user's own may keep what we cannot set aside: read it while it is true.
-            {entry.name: entry.metric.result() for entry in self._direct},
+            # A metric of the user's own may keep its state anywhere: ask it while it is true.
+            {entry.name: set_aside(entry.metric.result()) for entry in self._direct},
         )
 
     def close(self) -> None:
         """Score what is left; the pass is over and another one may use the metrics."""
         self._score()
-        self._closed = True
 
     def read_loss(self, name: str, moment: MeanMoment) -> Tensor | float:
         """Return the mean of one loss at `moment`."""
@@ -132,32 +139,26 @@ class Scoreboard:
         """Return a coalesced metric's result for `base` plus the first `length` of `kept`."""
         entry = self._scored[name]
         metric = entry.metric
-        if not self._closed and length == len(kept):
-            if kept is self._kept:
-                self._score()
-                return metric.result()
-            if kept is self._scored_last and not self._kept:
-                return metric.result()
+        if kept is self._kept and length == len(kept):
+            self._score()
+        if kept is self._scored_last and length == len(kept):
+            base, length = self._base, 0
         present = metric.snapshot()
-        metric.restore(base[self._coalesced.index(entry)])
         try:
-            for batch in _joined(kept[:length]):
-                _update(entry, batch)
-            return metric.result()
+            _advanced(entry, base[self._coalesced.index(entry)], _joined(kept[:length]))
+            return set_aside(metric.result())
         finally:
             metric.restore(present)
 
     def _score(self) -> None:
         if self._kept:
-            for batch in _joined(self._kept):
-                for entry in self._coalesced:
-                    _update(entry, batch)
+            joined = _joined(self._kept)
+            self._base = tuple(
+                _advanced(entry, base, joined)
+                for entry, base in zip(self._coalesced, self._base, strict=True)
+            )
             # A new list, not a cleared one: earlier moments still point at the old.
             self._scored_last, self._kept, self._values = self._kept, [], 0
-            self._base = self._snapshots()
-
-    def _snapshots(self) -> State:
-        return tuple(entry.metric.snapshot() for entry in self._coalesced)
 
 
 class Moment(NamedTuple):
@@ -186,13 +187,10 @@ class Moment(NamedTuple):
         return plain_number(value)
 
 
-def plain_number(value: Any) -> Any:
-    """Return a tensor or array as Python numbers; this is where the host waits for the device."""
-    if isinstance(value, dict):
-        return {key: plain_number(item) for key, item in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    return float(value) if isinstance(value, (int, bool)) else value
+def _size(tree: Any) -> int:
+    if isinstance(tree, Tensor):
+        return tree.numel()
+    return sum(leaf.numel() for leaf in flatten(tree))
 
 
 def _part(tree: Any, output: Any) -> Any:
@@ -204,6 +202,14 @@ def _update(entry: Scored, batch: Kept) -> None:
     entry.metric.update_state(
         _part(batch.y_true, entry.output), _part(batch.y_pred, entry.output), sample_weight=weight
     )
+
+
+def _advanced(entry: Scored, base: State, batches: list[Kept]) -> State:
+    """Return the state that leads on from `base`, whoever used the metric meanwhile."""
+    entry.metric.restore(base)
+    for batch in batches:
+        _update(entry, batch)
+    return entry.metric.snapshot()
 
 
 def _joined(batches: list[Kept]) -> list[Kept]:
