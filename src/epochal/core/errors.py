@@ -90,7 +90,9 @@ class Problems:
         raise error(f"{self.call}: {len(self._texts)} problems:\n{lines}")
 
 
-def reject_unknown(function: Callable[..., Any], unknown: Mapping[str, object]) -> None:
+def reject_unknown(
+    function: Callable[..., Any], unknown: Mapping[str, object], call: str | None = None
+) -> None:
     """Refuse keyword arguments that `function` does not name, pointing at the nearest one.
 
     Public callables end in `**unknown: Never`, so that a type checker refuses a misspelt argument
@@ -101,7 +103,7 @@ def reject_unknown(function: Callable[..., Any], unknown: Mapping[str, object]) 
     """
     if not unknown:
         return
-    name = function.__qualname__.removesuffix(".__init__")
+    name = call or function.__qualname__.removesuffix(".__init__")
     parameters = inspect.signature(function).parameters.values()
     valid = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     problems = Problems(name)

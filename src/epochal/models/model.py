@@ -4,30 +4,21 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Never
 
-from torch import Tensor
-
-from epochal import optimizers
 from epochal.callbacks import History
-from epochal.core.errors import Problems, reject_unknown
+from epochal.core.errors import reject_unknown
 from epochal.core.trees import map_leaves
 from epochal.data import Source
-from epochal.metrics import Metric
 from epochal.models import saving
-from epochal.models.base import BaseModel
+from epochal.models.compiling import CompiledModel
 from epochal.training import batches
 from epochal.training.arguments import FitArguments, Verbose
-from epochal.training.compiled import Compiled
 from epochal.training.loop import run_evaluate, run_fit, run_predict
-from epochal.training.objective import Objective
 from epochal.training.plan import plan_evaluate, plan_fit, plan_predict
-from epochal.training.scores import MetricPlan
 
 __all__ = ["Model"]
 
-_OWN_STEPS = ("train_step", "test_step", "predict_step", "compute_loss")
 
-
-class Model(BaseModel):
+class Model(CompiledModel):
     """A module that can be compiled, fitted, evaluated and asked for predictions.
 
     Wrap any module, `Model(module)`, or subclass with a `forward` (Keras' `call` works too). The
@@ -40,6 +31,8 @@ class Model(BaseModel):
         UsageError: If `module` is something else.
 
     Example:
+        >>> import torch
+        >>> from torch import nn
         >>> model = Model(nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)))
         >>> model.compile(optimizer="adam", loss="mse")
         >>> history = model.fit(torch.rand(16, 2), torch.rand(16, 1), epochs=2, verbose=0)
@@ -53,99 +46,6 @@ class Model(BaseModel):
     stop_predicting: bool = False
     history: History | None = None
     """What the last `fit` logged."""
-
-    # --- what a subclass writes ---------------------------------------------------------------
-
-    def train_step(self, data: tuple[Any, ...]) -> Mapping[str, Any]:
-        """Train on one batch; override it for a step of your own.
-
-        Compute the loss, call `backward` and `self.optimizer.step()`, and return the logs. A value
-        named like one of `self.metrics` is taken as it is; any other is averaged over the epoch.
-
-        Args:
-            data: `(x, y)`, `(x, y, sample_weight)` or `(x,)`, on the model's device.
-
-        Returns:
-            Logs by name.
-        """
-        return batches.train_on(self._need_compiled("train_step"), data)
-
-    def test_step(self, data: tuple[Any, ...]) -> Mapping[str, Any]:
-        """Evaluate one batch; override it together with `train_step` where they differ.
-
-        Args:
-            data: As for `train_step`.
-
-        Returns:
-            Logs by name.
-        """
-        return batches.test_on(self._need_compiled("test_step"), data)
-
-    def predict_step(self, data: tuple[Any, ...]) -> Any:
-        """Return the outputs for one batch; override it to change what `predict` returns.
-
-        Args:
-            data: `(x,)`.
-        """
-        return self._compiled_or_bare().forward(data[0])
-
-    def compute_loss(
-        self,
-        x: Any = None,  # noqa: ARG002 (for those who override it)
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-    ) -> Tensor:
-        """Return the loss of one batch; override it to add terms of your own.
-
-        Args:
-            x: Inputs.
-            y: Targets.
-            y_pred: What the model returned for the inputs.
-            sample_weight: Weights of the samples, or None.
-        """
-        return batches.compute_loss(self._need_compiled("compute_loss"), y, y_pred, sample_weight)
-
-    # --- what a user calls --------------------------------------------------------------------
-
-    def compile(  # Keras' compile; torch's own is `torch.compile(model)`
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        loss_weights: Any = None,
-        metrics: Any = None,
-        weighted_metrics: Any = None,
-        **unknown: Never,
-    ) -> None:
-        """Say how the model is trained. Compiling again keeps the weights and resets the optimizer.
-
-        Args:
-            optimizer: A name, an `epochal.optimizers` object, or any `torch.optim` class, factory
-                or instance.
-            loss: A name, an `epochal.losses` object, a `torch.nn` loss, or any function
-                `(y_true, y_pred)`; a list or dict of them by output.
-            loss_weights: A number for each output's loss, in the same form.
-            metrics: What to report beside the loss: names, `epochal.metrics` objects, functions
-                `(y_true, y_pred)`; a list, or lists or dicts by output.
-            weighted_metrics: The same, for metrics that see the sample weights.
-
-        Raises:
-            UsageError: If a name or an argument is unknown.
-
-        Example:
-            >>> model = Model(nn.Linear(2, 1))
-            >>> model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["acc"])
-            >>> model.metrics_names
-            ['loss', 'acc']
-        """
-        reject_unknown(Model.compile, unknown)
-        self._compiled = Compiled(
-            self,
-            None if optimizer is None else optimizers.get(optimizer),
-            Objective(loss, loss_weights),
-            MetricPlan(metrics, weighted_metrics),
-            self._own_steps(),
-        )
 
     def fit(
         self,
@@ -200,12 +100,13 @@ class Model(BaseModel):
                 step, and the model is as it was.
 
         Example:
-            >>> model = Model(nn.Linear(1, 1))
+            >>> import torch
+            >>> model = Model(torch.nn.Linear(1, 1))
             >>> model.compile("sgd", "mse")
             >>> model.fit([[0.0], [1.0]], [[1.0], [3.0]], epochs=3, verbose=0).epoch
             [0, 1, 2]
         """
-        reject_unknown(Model.fit, unknown)
+        reject_unknown(Model.fit, unknown, "fit")
         arguments = FitArguments(
             x,
             y,
@@ -258,12 +159,13 @@ class Model(BaseModel):
             UsageError: If anything cannot work.
 
         Example:
-            >>> model = Model(nn.Linear(1, 1))
+            >>> import torch
+            >>> model = Model(torch.nn.Linear(1, 1))
             >>> model.compile("sgd", "mse", metrics=["mae"])
             >>> sorted(model.evaluate([[1.0]], [[1.0]], return_dict=True, verbose=0))
             ['loss', 'mae']
         """
-        reject_unknown(Model.evaluate, unknown)
+        reject_unknown(Model.evaluate, unknown, "evaluate")
         source = Source(x, y, sample_weight)
         plan = plan_evaluate(self, self._compiled, source, batch_size, steps, verbose, callbacks)
         values = run_evaluate(plan)
@@ -296,10 +198,11 @@ class Model(BaseModel):
             UsageError: If anything cannot work.
 
         Example:
-            >>> Model(nn.Linear(2, 3)).predict(np.ones((4, 2)), verbose=0).shape
-            (4, 3)
+            >>> import torch
+            >>> Model(torch.nn.Linear(2, 3)).predict([[1.0, 2.0]], verbose=0).shape
+            (1, 3)
         """
-        reject_unknown(Model.predict, unknown)
+        reject_unknown(Model.predict, unknown, "predict")
         compiled = self._compiled_or_bare()
         return run_predict(plan_predict(self, compiled, x, batch_size, steps, verbose, callbacks))
 
@@ -324,7 +227,7 @@ class Model(BaseModel):
         Raises:
             UsageError: If anything cannot work.
         """
-        reject_unknown(Model.train_on_batch, unknown)
+        reject_unknown(Model.train_on_batch, unknown, "train_on_batch")
         compiled = self._need_compiled("train_on_batch")
         source = Source(x, y, sample_weight)
         logs = batches.train_on_batch(compiled, source, class_weight)
@@ -349,7 +252,7 @@ class Model(BaseModel):
         Raises:
             UsageError: If anything cannot work.
         """
-        reject_unknown(Model.test_on_batch, unknown)
+        reject_unknown(Model.test_on_batch, unknown, "test_on_batch")
         compiled = self._need_compiled("test_on_batch")
         logs = batches.test_on_batch(compiled, Source(x, y, sample_weight))
         return _returned(logs, return_dict)
@@ -358,44 +261,6 @@ class Model(BaseModel):
         """Return the outputs for one batch of inputs as NumPy arrays."""
         outputs = batches.predict_on_batch(self._compiled_or_bare(), x)
         return map_leaves(lambda leaf: leaf.cpu().numpy(), outputs)
-
-    # --- what a user looks at -----------------------------------------------------------------
-
-    @property
-    def compiled(self) -> bool:
-        """Whether `compile` has been called."""
-        return self._compiled is not None
-
-    @property
-    def optimizer(self) -> Any:
-        """The optimizer; its `learning_rate` can be read and set."""
-        return None if self._compiled is None else self._compiled.optimizer
-
-    @property
-    def loss(self) -> Any:
-        """The loss as it was given to `compile`."""
-        return None if self._compiled is None else self._compiled.objective.given
-
-    @property
-    def metrics(self) -> list[Metric]:
-        """The metrics: those given to `compile`, then those kept in attributes of the model."""
-        found = [] if self._compiled is None else self._compiled.metrics.metrics
-        own = [value for value in vars(self).values() if isinstance(value, Metric)]
-        return [*found, *(metric for metric in own if metric not in found)]
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """The names in the logs, in their order, as `evaluate` returns them."""
-        if self._compiled is None:
-            return []
-        return [*self._compiled.objective.names, *self._compiled.metrics.names]
-
-    def reset_metrics(self) -> None:
-        """Reset every metric."""
-        for metric in self.metrics:
-            metric.reset_state()
-
-    # --- files --------------------------------------------------------------------------------
 
     def save_weights(self, filepath: str | os.PathLike[str]) -> None:
         """Write the weights to a `.safetensors` file, whole or not at all.
@@ -427,29 +292,6 @@ class Model(BaseModel):
             UsageError: If the ending is another.
         """
         saving.save_model(self, filepath)
-
-    # --- inside -------------------------------------------------------------------------------
-
-    _compiled: Compiled | None = None
-
-    def _own_steps(self) -> frozenset[str]:
-        return frozenset(
-            name for name in _OWN_STEPS if getattr(type(self), name) is not getattr(Model, name)
-        )
-
-    def _need_compiled(self, call: str) -> Compiled:
-        if self._compiled is None:
-            problems = Problems(call)
-            problems.add("the model is not compiled; call model.compile(optimizer, loss) first")
-            problems.raise_if_any()
-            raise AssertionError  # unreachable: raise_if_any raised
-        return self._compiled
-
-    def _compiled_or_bare(self) -> Compiled:
-        """Return what `compile` settled, or for `predict` something that does without."""
-        if self._compiled is not None:
-            return self._compiled
-        return Compiled(self, None, Objective(None), MetricPlan(), self._own_steps())
 
 
 def _returned(logs: Mapping[str, Any], return_dict: bool) -> Any:
