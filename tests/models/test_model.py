@@ -88,8 +88,10 @@ def test_weights_go_out_and_in_as_arrays_in_the_layers_order():
     twin.set_weights(arrays)
     assert np.allclose(model.predict(X, verbose=0), twin.predict(X, verbose=0))
     before = twin.get_weights()
-    with pytest.raises(UsageError, match="2 problems"):
-        twin.set_weights([np.ones((2, 2)), *arrays[1:], np.ones(1)])
+    with pytest.raises(UsageError, match="got 10 arrays; expected 9"):
+        twin.set_weights([*arrays, np.ones(1)])
+    with pytest.raises(UsageError, match=r"dense/kernel: got shape \(2, 2\); expected \(3, 4\)"):
+        twin.set_weights([np.ones((2, 2)), *arrays[1:]])
     assert all((a == b).all() for a, b in zip(before, twin.get_weights(), strict=True))
     arrays[0][:] = 7.0
     assert (model.get_weights()[0] != 7.0).all()  # copies

@@ -74,9 +74,28 @@ class BaseModel(nn.Module):
         """Remember what inputs look like, for `summary`."""
         self._seen = map_leaves(lambda leaf: torch.zeros_like(leaf[:1] if leaf.ndim else leaf), x)
 
+    def sample_inputs(self) -> Any:
+        """Return one row of zeros shaped like the inputs; None while these are not known.
+
+        Use it to try the model out: `model.predict_step((model.sample_inputs(),))` calls `forward`
+        as training does.
+
+        Returns:
+            A tensor, or nested ones, on the model's device.
+        """
+        first = next(self.parameters(), None)
+        sample = self._sample()
+        return sample if first is None else map_leaves(lambda leaf: leaf.to(first.device), sample)
+
+    @property
+    def wrapped(self) -> nn.Module:
+        """The module after which weights and layers are named: the wrapped one, or the model."""
+        network = self._modules.get("network")
+        return self if network is None else network
+
     def layer_shapes(self) -> dict[str, Any]:
         """Return each layer's output shape by name; nothing while no input has been seen."""
-        sample = self._sample()
+        sample = self.sample_inputs()
         return {} if sample is None else observed_shapes(self, sample)
 
     def _sample(self) -> Any:
