@@ -1,8 +1,13 @@
-"""`get_config` / `from_config` for whatever keeps its constructor's arguments under their own names."""
+"""`get_config` / `from_config` for what keeps its constructor's arguments under their own names."""
 
 import inspect
 from collections.abc import Mapping
 from typing import Any, Self
+
+import numpy as np
+import torch
+
+from epochal.core.errors import UsageError
 
 __all__ = ["Configurable", "plain"]
 
@@ -10,7 +15,12 @@ __all__ = ["Configurable", "plain"]
 def plain(value: Any) -> Any:
     """Return `value` as JSON can hold it: configurable objects become `class_name` and `config`.
 
-    Functions stand for themselves by name, tuples become lists; what JSON holds stays as it is.
+    Functions and types stand for themselves by name, tuples, arrays and tensors become lists; what
+    JSON holds stays as it is.
+
+    Example:
+        >>> plain({"size": (2, np.int64(3)), "dtype": torch.float32, "start": np.zeros(2)})
+        {'size': [2, 3], 'dtype': 'float32', 'start': [0.0, 0.0]}
     """
     if isinstance(value, Configurable):
         return {"class_name": type(value).__name__, "config": value.get_config()}
@@ -18,6 +28,10 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic, torch.Tensor)):
+        return value.tolist()
+    if isinstance(value, torch.dtype):
+        return str(value).removeprefix("torch.")
     if callable(value):
         return getattr(value, "__name__", type(value).__name__)
     return value
@@ -39,10 +53,20 @@ class Configurable:
     """
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as JSON can hold them."""
+        """Return the constructor's arguments as JSON can hold them.
+
+        Raises:
+            UsageError: If an argument is not kept in the attribute of its name.
+        """
         parameters = inspect.signature(type(self).__init__).parameters.values()
         skip = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         names = [p.name for p in parameters if p.name != "self" and p.kind not in skip]
+        missing = [name for name in names if not hasattr(self, name)]
+        if missing:
+            raise UsageError(
+                f"{type(self).__name__}.get_config: the constructor's arguments {missing} are not "
+                "kept; set an attribute of the same name for each, or override get_config"
+            )
         return {name: plain(getattr(self, name)) for name in names}
 
     @classmethod

@@ -41,8 +41,10 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> str:
     """
     names = list(dict.fromkeys(valid))
     text = f"unknown {kind} {name!r}"
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
-    text += f": did you mean {near[0]!r}?" if near else "."
+    # Without regard to case: "Val_Loss" is nearer to "val_loss" than letters say.
+    lowered = {str(known).lower(): known for known in reversed(names)}
+    near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    text += f": did you mean {lowered[near[0]]!r}?" if near else "."
     return f"{text} Valid: {', '.join(map(repr, names)) or 'none'}."
 
 

@@ -50,7 +50,8 @@ class Registry(Generic[T]):
         >>> shapes["rond"]
         Traceback (most recent call last):
             ...
-        epochal.core.errors.UsageError: unknown shape 'rond': did you mean 'round'? Valid: 'round_thing', 'round'.
+        epochal.core.errors.UsageError: unknown shape 'rond': did you mean 'round'? \
+        Valid: 'round_thing', 'round'.
     """
 
     def __init__(self, kind: str) -> None:

@@ -1,6 +1,10 @@
 """Whether each prediction is right: one value per sample (or per element)."""
 
+import torch
 from torch import Tensor
+
+from epochal.core.errors import UsageError
+from epochal.functional.shapes import ArrayLike, align, as_tensor, class_indices
 
 __all__ = [
     "accuracy",
@@ -12,72 +16,141 @@ __all__ = [
 ]
 
 
-def accuracy(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    """Return 1 where an entry equals its target, else 0; (N, ...) both, (N,) and (N, 1) agree."""
-    return (_aligned(y_true, y_pred) == y_pred).float()
+def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
+    """Return 1 where an entry equals its target, else 0.
+
+    Args:
+        y_true: Targets, (N, ...).
+        y_pred: Predictions of the same shape; (N,) and (N, 1) agree.
+
+    Raises:
+        UsageError: If the shapes differ.
+
+    Example:
+        >>> accuracy([1, 2, 3], [1, 2, 4])
+        tensor([1., 1., 0.])
+    """
+    y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
+    align(y_true, y_pred)  # refuses shapes that do not belong together
+    if y_true.is_floating_point() and y_pred.is_floating_point():
+        y_true = y_true.to(y_pred.dtype)
+    # Compared in their own types: as float32, whole numbers above 2**24 would fall together.
+    return (y_true.reshape(y_pred.shape) == y_pred).float()
 
 
-def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: float = 0.5) -> Tensor:
+def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> Tensor:
     """Return the share of each sample's entries on the right side of `threshold`.
 
     A prediction counts as 1 strictly above the threshold.
 
     Args:
         y_true: Targets, 0 or 1, (N, ...).
-        y_pred: Predictions of the same shape.
+        y_pred: Predictions of the same shape; (N,) and (N, 1) agree.
         threshold: Where 0 ends.
 
+    Returns:
+        Shares, (N, ...) without the last axis; (N,) for (N,).
+
+    Raises:
+        UsageError: If the shapes differ.
+
     Example:
-        >>> binary_accuracy(torch.tensor([[1.0], [0.0]]), torch.tensor([[0.8], [0.6]])).tolist()
-        [1.0, 0.0]
+        >>> binary_accuracy([[1], [0]], [[0.8], [0.6]])
+        tensor([1., 0.])
     """
-    right = (_aligned(y_true, y_pred) == (y_pred > threshold)).float()
+    y_true, y_pred = align(y_true, y_pred)
+    right = (y_true == (y_pred > threshold)).float()
     return right.mean(-1) if right.ndim > 1 else right
 
 
-def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    """Return 1 where the largest prediction is the target's class; one-hot (..., C) targets."""
-    return (y_true.argmax(-1) == y_pred.argmax(-1)).float()
+def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
+    """Return 1 where the largest prediction is the target's class, else 0.
+
+    Args:
+        y_true: One-hot targets, (..., C).
+        y_pred: Scores, (..., C).
+
+    Raises:
+        UsageError: If the shapes differ.
+
+    Example:
+        >>> categorical_accuracy([[0, 1], [1, 0]], [[0.1, 0.9], [0.4, 0.6]])
+        tensor([1., 0.])
+    """
+    return sparse_categorical_accuracy(*_classes_of_one_hot(y_true, y_pred))
 
 
-def sparse_categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    """Return 1 where the largest prediction is the target's class; integer (...) or (..., 1)."""
-    return (_class_numbers(y_true, y_pred) == y_pred.argmax(-1)).float()
+def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
+    """Return 1 where the largest prediction is the target's class, else 0.
+
+    Args:
+        y_true: Class numbers, (...) or (..., 1).
+        y_pred: Scores, (..., C).
+
+    Raises:
+        UsageError: If the shapes do not belong together.
+
+    Example:
+        >>> sparse_categorical_accuracy([1, 0], [[0.1, 0.9], [0.4, 0.6]])
+        tensor([1., 0.])
+    """
+    target, y_pred = class_indices(y_true, y_pred)
+    return (target == y_pred.argmax(-1)).float()
 
 
-def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> Tensor:
-    """Return 1 where the target's class is among the `k` largest predictions; one-hot targets."""
-    return sparse_top_k_categorical_accuracy(y_true.argmax(-1), y_pred, k)
+def top_k_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike, k: int = 5) -> Tensor:
+    """Return 1 where the target's class is among the `k` best predictions, else 0.
+
+    Args:
+        y_true: One-hot targets, (..., C).
+        y_pred: Scores, (..., C).
+        k: How many of the best count.
+
+    Raises:
+        UsageError: If the shapes differ.
+
+    Example:
+        >>> top_k_categorical_accuracy([[0, 0, 1], [1, 0, 0]], [[0.1, 0.9, 0.8], [0, 1, 0.5]], k=2)
+        tensor([1., 0.])
+    """
+    return sparse_top_k_categorical_accuracy(*_classes_of_one_hot(y_true, y_pred), k)
 
 
 def sparse_top_k_categorical_accuracy(
-    y_true: Tensor, y_pred: Tensor, k: int = 5, from_sorted_ids: bool = False
+    y_true: ArrayLike, y_pred: ArrayLike, k: int = 5, from_sorted_ids: bool = False
 ) -> Tensor:
-    """Return 1 where the target's class is among the `k` best predictions.
+    """Return 1 where the target's class is among the `k` best predictions, else 0.
 
-    Ties with the k-th best count as in; with `k` of at least the number of classes all are right.
+    Ties with the k-th best count as in; with `k` of at least the number of classes all are right,
+    but for a class whose score is NaN.
 
     Args:
         y_true: Class numbers, (...) or (..., 1).
         y_pred: Scores, (..., C); with `from_sorted_ids` class numbers, best first.
         k: How many of the best count.
         from_sorted_ids: Whether `y_pred` is ranked class numbers already.
+
+    Raises:
+        UsageError: If the shapes do not belong together.
+
+    Example:
+        >>> sparse_top_k_categorical_accuracy([2, 0], [[0.1, 0.9, 0.8], [0, 1, 0.5]], k=2)
+        tensor([1., 0.])
     """
-    target = _class_numbers(y_true, y_pred)
+    target, y_pred = class_indices(y_true, y_pred)
+    target = target.unsqueeze(-1)
     if from_sorted_ids:
-        return (y_pred[..., :k] == target.unsqueeze(-1)).any(-1).float()
-    score = y_pred.gather(-1, target.long().unsqueeze(-1))
-    return ((y_pred > score).sum(-1) < k).float()
+        return (y_pred[..., :k] == target).any(-1).float()
+    score = y_pred.gather(-1, target)
+    right = ((y_pred > score).sum(-1) < k) & ~torch.isnan(score.squeeze(-1))
+    return right.float()
 
 
-def _aligned(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    """Return `y_true` in the shape of `y_pred`, where they differ by a last dimension of 1."""
-    if y_true.ndim + 1 == y_pred.ndim and y_pred.shape[-1] == 1:
-        return y_true.unsqueeze(-1)
-    if y_true.ndim == y_pred.ndim + 1 and y_true.shape[-1] == 1:
-        return y_true.squeeze(-1)
-    return y_true
-
-
-def _class_numbers(y_true: Tensor, y_pred: Tensor) -> Tensor:
-    return y_true.squeeze(-1) if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1 else y_true
+def _classes_of_one_hot(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Tensor, Tensor]:
+    y_true, y_pred = as_tensor(y_true), as_tensor(y_pred)
+    if y_true.shape != y_pred.shape:
+        raise UsageError(
+            f"y_true has shape {tuple(y_true.shape)} and y_pred {tuple(y_pred.shape)}; one-hot "
+            "targets have the shape of y_pred: for class numbers use the sparse metric"
+        )
+    return y_true.argmax(-1), y_pred

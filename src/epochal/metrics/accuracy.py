@@ -2,6 +2,8 @@
 
 from typing import Any, Never
 
+import numpy as np
+
 from epochal.core.errors import UsageError, reject_unknown
 from epochal.functional import accuracy as functions
 from epochal.metrics.mean import MeanMetricWrapper
@@ -61,10 +63,10 @@ class BinaryAccuracy(MeanMetricWrapper, coalesce=True):
         **unknown: Never,
     ) -> None:
         reject_unknown(BinaryAccuracy.__init__, unknown)
-        if not 0 <= threshold <= 1:
-            raise UsageError(f"BinaryAccuracy: threshold is {threshold}; give one from 0 to 1")
-        super().__init__(functions.binary_accuracy, name=name, dtype=dtype, threshold=threshold)
-        self.threshold = threshold
+        self.threshold = _from_zero_to_one(threshold)
+        super().__init__(
+            functions.binary_accuracy, name=name, dtype=dtype, threshold=self.threshold
+        )
 
 
 class CategoricalAccuracy(MeanMetricWrapper, coalesce=True):
@@ -118,7 +120,8 @@ class TopKCategoricalAccuracy(MeanMetricWrapper, coalesce=True):
         dtype: Type of its weights.
 
     Example:
-        >>> float(TopKCategoricalAccuracy(k=1)([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0, 1, 0]]))
+        >>> metric = TopKCategoricalAccuracy(k=1)
+        >>> float(metric([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0, 1, 0]]))
         0.5
     """
 
@@ -135,7 +138,7 @@ class TopKCategoricalAccuracy(MeanMetricWrapper, coalesce=True):
         super().__init__(
             functions.top_k_categorical_accuracy, name=name, dtype=dtype, k=_at_least_one(k)
         )
-        self.k = k
+        self.k = int(k)
 
 
 class SparseTopKCategoricalAccuracy(MeanMetricWrapper, coalesce=True):
@@ -170,11 +173,17 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper, coalesce=True):
             k=_at_least_one(k),
             from_sorted_ids=from_sorted_ids,
         )
-        self.k = k
+        self.k = int(k)
         self.from_sorted_ids = from_sorted_ids
 
 
-def _at_least_one(k: int) -> int:
-    if k < 1:
-        raise UsageError(f"k is {k}; give how many of the best predictions count, 1 or more")
-    return k
+def _from_zero_to_one(threshold: Any) -> float:
+    if not isinstance(threshold, (int, float, np.number)) or not 0 <= threshold <= 1:
+        raise UsageError(f"BinaryAccuracy: threshold is {threshold!r}; give one from 0 to 1")
+    return float(threshold)
+
+
+def _at_least_one(k: Any) -> int:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise UsageError(f"k is {k!r}; give how many of the best predictions count, 1 or more")
+    return int(k)

@@ -1,24 +1,29 @@
 """What a metric is: weights that add up over batches, and a result that can be read any time."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Never
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from epochal.backend.convert import convert_to_tensor
 from epochal.core.config import Configurable
 from epochal.core.errors import UsageError, reject_unknown
-from epochal.core.names import snake_case
+from epochal.core.names import snake_case, unique_name
+from epochal.core.trees import leaves_with_paths
 from epochal.metrics.weight import Reduction, Weight
 
 __all__ = ["Metric"]
 
+_RESETS = ("reset_states", "reset_state")
 
-class Metric(Configurable):
+
+class Metric(Configurable, ABC):
     """Base of every metric; subclass it to write your own.
 
     Make the weights with `add_weight`, update them in `update_state`, return the value from
     `result`. Inside `fit` the metric is reset at the start of every epoch and every validation.
+    Metrics kept in attributes belong to it: they are reset and saved with it.
 
     Args:
         dtype: Type of the weights where `add_weight` names none; float64 keeps counts exact to
@@ -35,7 +40,7 @@ class Metric(Configurable):
         ...     def result(self):
         ...         return self.count.value
         >>> positives = Positives()
-        >>> float(positives([1, 0], [0.9, 0.2]))
+        >>> float(positives(torch.tensor([1, 0]), torch.tensor([0.9, 0.2])))
         1.0
     """
 
@@ -50,9 +55,13 @@ class Metric(Configurable):
     def __init_subclass__(cls, *, coalesce: bool = False, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         cls.coalesce = coalesce
+        # Keras' name until 2.5: whichever of the two a class writes, both mean it.
+        for written, other in (_RESETS, _RESETS[::-1]):
+            if written in vars(cls) and other not in vars(cls):
+                setattr(cls, other, vars(cls)[written])
 
     def __init__(self, dtype: Any = None, name: str | None = None, **unknown: Never) -> None:
-        reject_unknown(type(self).__init__, unknown)
+        reject_unknown(Metric.__init__, unknown)
         self.dtype = dtype
         self.name = name or snake_case(type(self).__name__)
         self._weights: list[Weight] = []
@@ -70,7 +79,8 @@ class Metric(Configurable):
 
         Args:
             shape: Its shape; `()` for a number. Keras' older form, the name first, works too.
-            initializer: `"zeros"`, `"ones"`, a number, or a function of the shape.
+            initializer: `"zeros"`, `"ones"`, another initializer, a number, or a function of the
+                shape.
             dtype: Its type; the metric's own by default, else float64.
             name: Its name in saved states.
             reduction: How the weights of several processes become one: `"sum"`, `"max"`, `"min"`
@@ -82,11 +92,12 @@ class Metric(Configurable):
         reject_unknown(Metric.add_weight, unknown)
         if isinstance(shape, str):
             shape, name = (), shape
+        taken = {weight.name for weight in self._weights}
         weight = Weight(
             shape,
             initializer,
             dtype or self.dtype or torch.float64,
-            name or f"weight_{len(self._weights)}",
+            unique_name(name or f"weight_{len(self._weights)}", taken.__contains__),
             reduction,
         )
         self._weights.append(weight)
@@ -96,14 +107,15 @@ class Metric(Configurable):
 
     @property
     def variables(self) -> list[Weight]:
-        """The weights, in the order they were added."""
-        return list(self._weights)
+        """The weights in the order they were added, then those of metrics kept in attributes."""
+        return list(self._named_weights().values())
 
     @property
     def weights(self) -> list[Weight]:
-        """The weights, in the order they were added."""
-        return list(self._weights)
+        """The same as `variables`."""
+        return self.variables
 
+    @abstractmethod
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take one batch in.
 
@@ -112,18 +124,19 @@ class Metric(Configurable):
             y_pred: Outputs of the model, (N, ...).
             sample_weight: How much each sample counts, (N,), or None.
         """
-        raise NotImplementedError(
-            f"{type(self).__name__} has no update_state(y_true, y_pred, sample_weight=None)"
-        )
 
+    @abstractmethod
     def result(self) -> Any:
         """Return the value over everything taken in since the last reset."""
-        raise NotImplementedError(f"{type(self).__name__} has no result()")
 
     def reset_state(self) -> None:
         """Forget everything taken in."""
         for weight in self._weights:
             weight.reset()
+        for metric in self._parts().values():
+            metric.reset_state()
+
+    reset_states = reset_state
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """Update with one batch and return the result so far."""
@@ -132,30 +145,46 @@ class Metric(Configurable):
 
     def snapshot(self) -> tuple[Tensor, ...]:
         """Return the values of the weights; they are replaced, never changed, by updates."""
-        return tuple(weight.value for weight in self._weights)
+        return tuple(weight.value for weight in self.variables)
 
     def restore(self, snapshot: tuple[Tensor, ...]) -> None:
         """Put back what `snapshot` returned."""
-        for weight, value in zip(self._weights, snapshot, strict=True):
+        for weight, value in zip(self.variables, snapshot, strict=True):
             weight.value = value
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the weights by name."""
-        return {weight.name: weight.value for weight in self._weights}
+        """Return the values of the weights by name."""
+        return {name: weight.value for name, weight in self._named_weights().items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take the weights back from `state_dict`.
 
         Raises:
-            UsageError: If names are missing or too many.
+            UsageError: If names are missing or too many, or a shape is another one.
         """
-        expected = [weight.name for weight in self._weights]
-        if set(state) != set(expected):
+        weights = self._named_weights()
+        if set(state) != set(weights):
             raise UsageError(
-                f"metric {self.name!r}: got the weights {sorted(state)}, expected {sorted(expected)}"
+                f"metric {self.name!r}: got the weights {sorted(state)}, expected {sorted(weights)}"
             )
-        for weight in self._weights:
-            weight.assign(state[weight.name])
+        for name, weight in weights.items():
+            weight.assign(state[name])
+
+    def _parts(self) -> dict[str, "Metric"]:
+        """Return the metrics kept in attributes, each once, by where they stand."""
+        found: dict[str, Metric] = {}
+        for attribute, value in vars(self).items():
+            for path, leaf in leaves_with_paths(value, attribute):
+                if isinstance(leaf, Metric) and not any(leaf is part for part in found.values()):
+                    found[path] = leaf
+        return found
+
+    def _named_weights(self) -> dict[str, Weight]:
+        named = {weight.name: weight for weight in self._weights}
+        for path, part in self._parts().items():
+            for name, weight in part._named_weights().items():
+                named[f"{path}.{name}"] = weight
+        return named
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r}>"
@@ -165,7 +194,5 @@ def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
     """Return what a user passes to a metric by hand (list, array, number) as a tensor."""
     if isinstance(value, Tensor):
         return value.detach()
-    tensor = torch.as_tensor(np.asarray(value))
-    if tensor.dtype == torch.float64:
-        tensor = tensor.float()
+    tensor = convert_to_tensor(value)
     return tensor if like is None else tensor.to(like.device)

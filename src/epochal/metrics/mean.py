@@ -1,13 +1,15 @@
 """Means: of numbers, and of a function of targets and predictions over every sample."""
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, Never
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
-from epochal.core.errors import UsageError, reject_unknown
+from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
 from epochal.core.names import snake_case
 from epochal.metrics.base import Metric, as_tensor
 
@@ -36,26 +38,34 @@ class Mean(Metric, coalesce=True):
         self.total = self.add_weight(name="total")
         self.count = self.add_weight(name="count")
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    @override
+    def update_state(  # type: ignore[override]  # Keras' contract: values, not targets and outputs
+        self, values: Any, sample_weight: Any = None
+    ) -> None:
         """Take numbers in: values of rank above the weight's are averaged down to it first.
 
         Args:
-            values: Numbers of any shape.
+            values: Numbers of any shape; the first dimension is samples.
             sample_weight: Weights that fit the first dimensions of `values`, or None.
+
+        Raises:
+            UsageError: If the weights do not fit.
         """
-        values = as_tensor(values)
+        values = as_tensor(values).double()
         if sample_weight is None:
-            self.total.assign_add(values.sum(dtype=torch.float64))
-            self.count.assign_add(values.numel())
+            # Each sample counts once, however long it is.
+            self.total.assign_add((values.flatten(1).mean(1) if values.ndim > 1 else values).sum())
+            self.count.assign_add(values.shape[0] if values.ndim else 1)
             return
-        weight = as_tensor(sample_weight, like=values)
-        weight = fit_weight(weight, values)
+        weight = fit_weight(as_tensor(sample_weight, like=values), values).double()
         if values.ndim > weight.ndim:
             values = values.mean(dim=tuple(range(weight.ndim, values.ndim)))
-        weight = weight.expand_as(values).double()
-        self.total.assign_add((values * weight).sum())
-        self.count.assign_add(weight.sum())
+        weight = weight.expand_as(values)
+        in_a_sample = math.prod(values.shape[1:])
+        self.total.assign_add((values * weight).sum() / in_a_sample)
+        self.count.assign_add(weight.sum() / in_a_sample)
 
+    @override
     def result(self) -> Tensor:
         """Return the mean so far (0.0 if the weights sum to nothing)."""
         count = self.count.value
@@ -94,26 +104,54 @@ class MeanMetricWrapper(Mean, coalesce=True):
     ) -> None:
         if not callable(fn):
             raise UsageError(f"MeanMetricWrapper: fn is {fn!r}; give a function (y_true, y_pred)")
+        _check_signature(fn, keywords)
+        if direction not in (None, "min", "max"):
+            raise UsageError(f"MeanMetricWrapper: direction is {direction!r}; give 'min' or 'max'")
         super().__init__(name=name or _function_name(fn), dtype=dtype)
         self.fn = fn
         self.keywords = keywords
         self.direction = direction or self.direction
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+    @override
+    def update_state(  # type: ignore[override]  # as every metric's but `Mean`'s
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         """Take one batch in.
 
         Args:
             y_true: Targets, (N, ...).
             y_pred: Outputs of the model, (N, ...).
             sample_weight: How much each sample counts, (N,), or None.
+
+        Raises:
+            UsageError: If the function returns no numbers, or the weights do not fit.
         """
         y_pred = as_tensor(y_pred)
-        values = as_tensor(self.fn(as_tensor(y_true, like=y_pred), y_pred, **self.keywords))
+        returned = self.fn(as_tensor(y_true, like=y_pred), y_pred, **self.keywords)
+        if returned is None:
+            raise UsageTypeError(
+                f"the metric {self.name!r} returned None; return one number, or one for each sample"
+            )
+        values = as_tensor(returned)
         if values.ndim == 0:
             # One number for the batch: it stands for each of its samples.
             size = y_pred.shape[0] if y_pred.ndim else 1
             values = values.expand(size)
         super().update_state(values, sample_weight)
+
+    @override
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, of a subclass that names its function itself.
+
+        Raises:
+            UsageError: If the function was an argument: a file cannot hold it.
+        """
+        if "fn" in inspect.signature(type(self)).parameters:
+            raise UsageError(
+                f"the metric {self.name!r} is made of a function, which has no configuration; to "
+                "save it, write a subclass of Metric or MeanMetricWrapper around the function"
+            )
+        return super().get_config()
 
 
 class FunctionMetric(MeanMetricWrapper):
@@ -130,13 +168,44 @@ def fit_weight(weight: Tensor, values: Tensor) -> Tensor:
     ):
         raise UsageError(
             f"sample_weight has the shape {tuple(weight.shape)}; the values it weighs have "
-            f"{tuple(values.shape)}: give one weight for each sample, ({values.shape[0]},)"
+            f"{tuple(values.shape)}: give one weight for each sample, {tuple(values.shape[:1])}"
         )
     return weight
 
 
+_OUTPUTS = {"y_pred", "y_hat", "y_score", "pred", "preds", "prediction", "predictions", "input"}
+_OUTPUTS |= {"output", "outputs", "logits", "probs"}
+_TARGETS = {"y_true", "y", "true", "target", "targets", "label", "labels"}
+
+
 def _function_name(fn: Callable[..., Any]) -> str:
-    if isinstance(fn, type) or not hasattr(fn, "__name__"):
-        return snake_case(type(fn).__name__)
-    name = "lambda" if fn.__name__ == "<lambda>" else fn.__name__
-    return snake_case(name) if inspect.isroutine(fn) else name
+    named = getattr(fn, "name", None)  # a loss has one
+    if isinstance(named, str):
+        return named
+    name = getattr(fn, "__name__", type(fn).__name__)
+    return "lambda" if name == "<lambda>" else snake_case(name)
+
+
+def _check_signature(fn: Callable[..., Any], keywords: dict[str, Any]) -> None:
+    """Refuse arguments that the function does not take, before the first batch."""
+    try:
+        signature = inspect.signature(fn)
+    except ValueError:  # some functions written in C do not tell
+        return
+    kinds = [parameter.kind for parameter in signature.parameters.values()]
+    if inspect.Parameter.VAR_KEYWORD not in kinds:
+        unknown = {name: keywords[name] for name in keywords if name not in signature.parameters}
+        reject_unknown(fn, unknown)
+    first = [name.lower() for name in signature.parameters][:2]
+    if len(first) == 2 and first[0] in _OUTPUTS and first[1] in _TARGETS:
+        raise UsageTypeError(
+            f"{_function_name(fn)}{signature} takes the outputs first, and a metric is called with "
+            "(y_true, y_pred): pass `lambda y_true, y_pred: function(y_pred, y_true)`"
+        )
+    try:
+        signature.bind(None, None, **keywords)
+    except TypeError as error:
+        raise UsageTypeError(
+            f"{_function_name(fn)}{signature} cannot be a metric, which is called with (y_true, "
+            f"y_pred{''.join(f', {name}=...' for name in keywords)}): {error}"
+        ) from None

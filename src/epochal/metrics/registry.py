@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from epochal.core.config import plain
 from epochal.core.errors import UsageError, UsageTypeError
 from epochal.core.names import Registry
+from epochal.functional import accuracy as functions
 from epochal.functional import regression
 from epochal.metrics import accuracy
 from epochal.metrics.base import Metric
@@ -22,10 +23,15 @@ for _class in (Mean, *(getattr(accuracy, name) for name in accuracy.__all__)):
 _METRICS.add(MeanSquaredError, "mse", "MSE")
 _METRICS.add(MeanAbsoluteError, "mae", "MAE")
 
-_FUNCTIONS: dict[Any, type[Metric]] = {
-    regression.mean_squared_error: MeanSquaredError,
-    regression.mean_absolute_error: MeanAbsoluteError,
-}
+_FUNCTIONS: list[tuple[object, type[Metric]]] = [
+    (regression.mean_squared_error, MeanSquaredError),
+    (regression.mean_absolute_error, MeanAbsoluteError),
+    (functions.binary_accuracy, accuracy.BinaryAccuracy),
+    (functions.categorical_accuracy, accuracy.CategoricalAccuracy),
+    (functions.sparse_categorical_accuracy, accuracy.SparseCategoricalAccuracy),
+    (functions.top_k_categorical_accuracy, accuracy.TopKCategoricalAccuracy),
+    (functions.sparse_top_k_categorical_accuracy, accuracy.SparseTopKCategoricalAccuracy),
+]
 
 
 def get(identifier: Any) -> Metric:
@@ -36,7 +42,7 @@ def get(identifier: Any) -> Metric:
             or a function `(y_true, y_pred)`.
 
     Raises:
-        UsageError: If no metric has that name.
+        UsageError: If no metric has that name, or it cannot be a metric.
 
     Example:
         >>> get("mae").name, get(lambda y_true, y_pred: y_pred).name
@@ -52,9 +58,19 @@ def get(identifier: Any) -> Metric:
         return _METRICS[identifier]()
     if isinstance(identifier, Mapping):
         return deserialize(identifier)
+    if isinstance(identifier, nn.Module):
+        raise UsageTypeError(
+            # Torch's losses want (y_pred, y_true), others may not: no order is safe to assume.
+            f"a metric cannot be the module {type(identifier).__name__}; give a function, such as "
+            "lambda y_true, y_pred: module(y_pred, y_true)"
+        )
+    if callable(identifier) and not isinstance(identifier, type):
+        known = next((metric for function, metric in _FUNCTIONS if function is identifier), None)
+        return FunctionMetric(identifier) if known is None else known()
     if callable(identifier):
-        known = _FUNCTIONS.get(identifier)
-        return known() if known is not None else FunctionMetric(identifier)
+        raise UsageTypeError(
+            f"a metric cannot be the class {identifier.__name__}; give an instance of it"
+        )
     raise UsageTypeError(
         f"a metric cannot be {identifier!r}; give a name, a Metric, or a function (y_true, y_pred)"
     )
@@ -88,11 +104,20 @@ def resolve_accuracy(name: str, y_true: Tensor, y_pred: Tensor) -> Metric:
 def serialize(metric: Metric) -> dict[str, Any]:
     """Return the class name and configuration of a metric.
 
+    Raises:
+        UsageError: If `deserialize` could not make it again: a function, or a class of one's own.
+
     Example:
         >>> deserialize(serialize(get("mae"))).name
         'mean_absolute_error'
     """
     configured: dict[str, Any] = plain(metric)
+    name = type(metric).__name__
+    if name not in _METRICS or _METRICS[name] is not type(metric):
+        raise UsageError(
+            f"{name} is a metric of your own, which a description cannot bring back; keep what its "
+            "get_config returns, and make it again with from_config"
+        )
     return configured
 
 

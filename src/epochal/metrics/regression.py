@@ -2,14 +2,34 @@
 
 from typing import Any, Never
 
+from typing_extensions import override
+
 from epochal.core.errors import reject_unknown
 from epochal.functional import regression as functions
+from epochal.metrics.base import as_tensor
 from epochal.metrics.mean import MeanMetricWrapper
 
 __all__ = ["MeanAbsoluteError", "MeanSquaredError"]
 
 
-class MeanSquaredError(MeanMetricWrapper, coalesce=True):
+class ErrorMetric(MeanMetricWrapper):
+    """An error of each sample, averaged over the numbers that a sample has."""
+
+    direction = "min"
+
+    @override
+    def update_state(  # type: ignore[override]  # as every metric's but `Mean`'s
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
+        y_pred = as_tensor(y_pred)
+        # (N,) are N samples of one number each: the functions average over the last axis, and
+        # over samples it would leave nothing for the weights to weigh.
+        super().update_state(
+            y_true, y_pred.unsqueeze(-1) if y_pred.ndim == 1 else y_pred, sample_weight
+        )
+
+
+class MeanSquaredError(ErrorMetric, coalesce=True):
     """Mean of squared errors.
 
     Args:
@@ -21,8 +41,6 @@ class MeanSquaredError(MeanMetricWrapper, coalesce=True):
         0.5
     """
 
-    direction = "min"
-
     def __init__(
         self, name: str = "mean_squared_error", dtype: Any = None, **unknown: Never
     ) -> None:
@@ -30,7 +48,7 @@ class MeanSquaredError(MeanMetricWrapper, coalesce=True):
         super().__init__(functions.mean_squared_error, name=name, dtype=dtype)
 
 
-class MeanAbsoluteError(MeanMetricWrapper, coalesce=True):
+class MeanAbsoluteError(ErrorMetric, coalesce=True):
     """Mean of absolute errors.
 
     Args:
@@ -41,8 +59,6 @@ class MeanAbsoluteError(MeanMetricWrapper, coalesce=True):
         >>> float(MeanAbsoluteError()([[0.0], [2.0]], [[1.0], [2.0]]))
         0.5
     """
-
-    direction = "min"
 
     def __init__(
         self, name: str = "mean_absolute_error", dtype: Any = None, **unknown: Never

@@ -1,12 +1,14 @@
 """One weight of a metric: a value that updates replace and never change in place."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from epochal import initializers
+from epochal.backend.convert import as_dtype
 from epochal.core.errors import UsageError, unknown_name
 
 __all__ = ["Reduction", "Weight"]
@@ -19,6 +21,13 @@ class Weight:
 
     It moves to the device of what it is updated with, and stands for its value in arithmetic and
     in torch's and NumPy's functions.
+
+    Args:
+        shape: Its shape, `()` for a number.
+        initializer: The name of an initializer, a number, or a function of the shape.
+        dtype: Its type.
+        name: Its name in saved states.
+        reduction: How the weights of several processes become one.
 
     Example:
         >>> total = Weight((), "zeros", torch.float64, "total", "sum")
@@ -36,42 +45,77 @@ class Weight:
         if reduction not in ("sum", "max", "min", "concat"):
             raise UsageError(unknown_name("reduction", reduction, ("sum", "max", "min", "concat")))
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
-        self.dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype
+        self.dtype = as_dtype(dtype)
         self.name = name
         self.reduction = reduction
         self._initial = _initial(initializer, self.shape, self.dtype)
-        self.value = self._initial
+        self.reset()
 
     def assign(self, value: Any) -> None:
-        """Replace the value; it has to fit the weight's shape unless that is concatenated."""
-        tensor = torch.as_tensor(value).detach().to(self.dtype)
-        if self.reduction != "concat":
-            tensor = tensor.expand(self.shape) if tensor.shape != self.shape else tensor
+        """Replace the value by a copy of another of the same shape; a number fills all of it.
+
+        Raises:
+            UsageError: If the shape is another one (unless the weight is for concatenation).
+        """
+        tensor = _tensor(value).to(self.dtype)
+        if tensor.ndim == 0 and self.reduction != "concat":
+            tensor = tensor.expand(self.shape)
+        self._check(tensor)
         # A copy: the caller may go on changing what it passed in.
-        self.value = tensor.clone() if isinstance(value, Tensor) else tensor
+        self.value = tensor.clone()
 
     def assign_add(self, value: Any) -> None:
-        """Add to the value."""
-        if isinstance(value, Tensor):
-            value = value.detach()
-            if value.device != self.value.device:
-                self.value = self.value.to(value.device)
-        self.value = (self.value + value).to(self.dtype)
+        """Add a number, or a value of the same shape.
+
+        Raises:
+            UsageError: If the shapes do not fit.
+        """
+        if not isinstance(value, (int, float)):
+            value = _tensor(value)
+            self._follow(value)
+        try:
+            added = (self.value + value).to(self.dtype)
+        except RuntimeError:
+            self._check(value)
+            raise
+        self._check(added)
+        self.value = added
 
     def assign_sub(self, value: Any) -> None:
-        """Subtract from the value."""
-        self.assign_add(-value)
+        """Subtract a number, or a value of the same shape.
+
+        Raises:
+            UsageError: If the shapes do not fit.
+        """
+        self.assign_add(-value if isinstance(value, (int, float)) else -_tensor(value))
 
     def reset(self) -> None:
         """Go back to the initial value."""
-        self.value = self._initial
+        self.value = self._initial.clone()
 
     def numpy(self) -> Any:
-        """Return the value as a NumPy array."""
-        return self.value.cpu().numpy()
+        """Return a copy of the value as a NumPy array; waits for the device."""
+        return self.value.detach().cpu().numpy().copy()
+
+    def item(self) -> Any:
+        """Return the value of a weight without axes as a Python number; waits for the device."""
+        return self.value.item()
+
+    def _follow(self, value: Tensor) -> None:
+        """Go to the device that outputs are on, once: the initial value goes along."""
+        if value.device != self.value.device and (value.ndim or not value.is_cpu):
+            self.value = self.value.to(value.device, non_blocking=True)
+            self._initial = self._initial.to(value.device, non_blocking=True)
+
+    def _check(self, value: Tensor) -> None:
+        if value.shape != self.shape and self.reduction != "concat":
+            raise UsageError(
+                f"the weight {self.name!r} has the shape {self.shape}; it got a value of "
+                f"{tuple(value.shape)}: sum or average it to the weight's shape first"
+            )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
+        return np.asarray(self.numpy(), dtype=dtype)
 
     @classmethod
     def __torch_function__(
@@ -98,6 +142,25 @@ class Weight:
     def __getitem__(self, index: Any) -> Tensor:
         return self.value[index]
 
+    # `self.total += x` keeps the weight; without these it would put a tensor in its place, which
+    # nothing resets.
+
+    def __iadd__(self, other: Any) -> Self:
+        self.assign_add(other)
+        return self
+
+    def __isub__(self, other: Any) -> Self:
+        self.assign_sub(other)
+        return self
+
+    def __imul__(self, other: Any) -> Self:
+        self.assign(self * other)
+        return self
+
+    def __itruediv__(self, other: Any) -> Self:
+        self.assign(self / other)
+        return self
+
     def __add__(self, other: Any) -> Any:
         return self.value + _value(other)
 
@@ -109,6 +172,15 @@ class Weight:
 
     def __truediv__(self, other: Any) -> Any:
         return self.value / _value(other)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self.value // _value(other)
+
+    def __mod__(self, other: Any) -> Any:
+        return self.value % _value(other)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self.value @ _value(other)
 
     def __pow__(self, other: Any) -> Any:
         return self.value ** _value(other)
@@ -125,8 +197,14 @@ class Weight:
     def __rtruediv__(self, other: Any) -> Any:
         return other / self.value
 
+    def __rpow__(self, other: Any) -> Any:
+        return other**self.value
+
     def __neg__(self) -> Tensor:
         return -self.value
+
+    def __abs__(self) -> Tensor:
+        return abs(self.value)
 
     def __lt__(self, other: Any) -> Any:
         return self.value < _value(other)
@@ -140,23 +218,38 @@ class Weight:
     def __ge__(self, other: Any) -> Any:
         return self.value >= _value(other)
 
+    # As tensors compare: `if self.count == 0` in a `result` asks for the value.
+    def __eq__(self, other: Any) -> Any:
+        return self.value == _value(other)
+
+    def __ne__(self, other: Any) -> Any:
+        return self.value != _value(other)
+
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         return f"<Weight {self.name} {self.value.tolist()}>"
 
 
 def _value(thing: Any) -> Any:
-    return thing.value if isinstance(thing, Weight) else thing
+    """Return the value of a weight, also inside of lists (`torch.stack([total, count])`)."""
+    if isinstance(thing, Weight):
+        return thing.value
+    if type(thing) in (list, tuple):
+        return type(thing)(map(_value, thing))
+    return thing
+
+
+def _tensor(value: Any) -> Tensor:
+    value = _value(value)
+    if isinstance(value, Tensor):
+        return value.detach()
+    # Copied: torch cannot wrap reversed arrays, and the caller may go on changing its own.
+    return torch.from_numpy(np.array(value, order="C"))
 
 
 def _initial(initializer: Any, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    if initializer in (None, "zeros"):
-        return torch.zeros(shape, dtype=dtype)
-    if initializer == "ones":
-        return torch.ones(shape, dtype=dtype)
     if isinstance(initializer, (int, float)):
         return torch.full(shape, initializer, dtype=dtype)
-    if callable(initializer):
-        return torch.as_tensor(initializer(shape)).to(dtype)
-    raise UsageError(
-        unknown_name("initializer of a metric's weight", initializer, ("zeros", "ones"))
-    )
+    function = initializers.get(initializer) or initializers.Zeros()
+    return torch.as_tensor(function(shape)).to(dtype)
