@@ -1,0 +1,66 @@
+"""Every example runs as a user would run it: a process of its own, warnings as errors."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def run(root, tmp_path):
+    """Run an example in an empty folder and return what it printed."""
+
+    def run(name, *arguments):
+        # OpenMP's threads would fight over the cores with the tests beside this one.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"}
+        done = subprocess.run(
+            [sys.executable, root / "examples" / name, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        return done.stdout
+
+    return run
+
+
+def test_the_quickstart_stops_early_and_says_how_it_went(run):
+    printed = run("quickstart.py", "400")
+    assert "400 epochs; lowest val_loss 0." in printed
+    assert float(re.search(r"accuracy (\S+)", printed)[1]) >= 0.8
+
+
+def test_the_dataloader_example_learns_the_digits(run):
+    printed = run("dataloader.py", "4")
+    assert "weights of the net: 0.weight, 0.bias, 4.weight, 4.bias" in printed
+    assert "learning_rate: " in printed  # the scheduler changes it, so it is logged
+    assert float(re.search(r"accuracy on 359 pictures: (\S+)", printed)[1]) >= 0.9
+
+
+def test_the_two_headed_net_reports_both_heads(run):
+    printed = run("multi_output.py", "3")
+    assert re.search(r"Epoch 3/3 .* val_digit_accuracy: \S+ - val_ink_mae: \S+", printed)
+    assert re.search(r"the first test picture: a \d, ink 0\.\d+", printed)
+
+
+def test_the_gan_trains_with_a_step_of_its_own(run):
+    printed = run("custom_loop_model.py", "2")
+    assert re.search(r"Epoch 2/2 - 20 steps .* critic: \S+ - generator: \S+ - radius: \S+", printed)
+
+
+def test_no_example_is_left_out_here(root):
+    tested = {
+        "quickstart.py",
+        "dataloader.py",
+        "multi_output.py",
+        "custom_loop_model.py",
+        "demo.py",
+    }
+    assert {path.name for path in (root / "examples").glob("*.py")} == tested
