@@ -84,6 +84,9 @@ class Callback:
         """
         return ()
 
+    def failed(self, error: BaseException) -> None:
+        """Learn which exception ends the run; called before `close`, in place of `on_train_end`."""
+
     def close(self) -> None:
         """Let go of files and screens; called when `fit` ends in any way, also by an exception."""
 

@@ -86,6 +86,14 @@ class CallbackList:
             self._hooks[name] = [hook for hook in found if hook is not None]
         return self._hooks[name]
 
+    def failed(self, error: BaseException) -> None:
+        """Tell every callback what ends the run; what goes wrong then is noted on that error."""
+        for callback in self.callbacks:
+            try:
+                callback.failed(error)
+            except Exception as second:
+                error.add_note(f"{type(callback).__name__}.failed raised {second!r} on top of it")
+
     def close(self) -> None:
         """Close every callback; the first error is raised after all of them had their turn."""
         errors = []

@@ -155,9 +155,10 @@ def _released(plan: FitPlan | EvaluatePlan | PredictPlan) -> Iterator[None]:
     training = plan.model.training
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         # Half a backward pass must not reach the first update of the next run.
         plan.compiled.drop_gradients()
+        plan.callbacks.failed(error)
         raise
     finally:
         plan.model.train(training and not isinstance(plan, FitPlan))
