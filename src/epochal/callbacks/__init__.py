@@ -19,6 +19,7 @@ from epochal.callbacks.swap_ema_weights import SwapEMAWeights
 from epochal.callbacks.tensorboard import TensorBoard
 from epochal.callbacks.terminate_on_nan import NonFiniteLossError, TerminateOnNaN
 from epochal.callbacks.timer import Timer
+from epochal.callbacks.webhook import Webhook
 
 __all__ = [
     "Callback",
@@ -30,6 +31,7 @@ __all__ = [
     "ModelCheckpoint",
     "MonitorCallback",
     "ProgbarLogger",
+    "RemoteMonitor",
     "BackupAndRestore",
     "BaseLogger",
     "EpochPredictions",
@@ -40,4 +42,5 @@ __all__ = [
     "TerminateOnNaN",
     "Timer",
     "TensorBoard",
+    "Webhook",
 ]

@@ -2,6 +2,6 @@
 
 from epochal.remote.endpoint import Endpoint, UndeliveredError
 from epochal.remote.json_text import to_json
-from epochal.remote.sender import Sender
+from epochal.remote.sender import Request, Sender
 
-__all__ = ["Endpoint", "Sender", "UndeliveredError", "to_json"]
+__all__ = ["Endpoint", "Request", "Sender", "UndeliveredError", "to_json"]

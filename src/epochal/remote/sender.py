@@ -44,7 +44,8 @@ class Sender(Generic[Event]):
         retries: How often an event is sent again.
 
     Attributes:
-        delivered: Events taken so far.
+        accepted: Events put so far.
+        delivered: Events that the server took so far.
         lost: Events given up so far; after `close`, all that were not taken.
         reason: Why events were lost, in words; empty while none was.
     """
@@ -63,10 +64,10 @@ class Sender(Generic[Event]):
         self._timeout = timeout
         self._queue_size = queue_size
         self._retries = retries
+        self.accepted = 0
         self.delivered = 0
         self.lost = 0
         self.reason = ""
-        self._put = 0
         self._failures = 0  # attempts since the last that worked
         self._last_failure = ""
         self._waiting: deque[Event] = deque()
@@ -82,7 +83,7 @@ class Sender(Generic[Event]):
         if os.getpid() != self._process:
             return  # a forked child: a lock copied here may never be released
         with self._changed:
-            self._put += 1
+            self.accepted += 1
             if len(self._waiting) >= self._queue_size:
                 self._waiting.popleft()
                 self._lose(self._last_failure or "it takes events more slowly than they come")
@@ -106,9 +107,9 @@ class Sender(Generic[Event]):
         # It looks up once in a SLICE, except while the system connects or looks up a name.
         self._thread.join(3 * SLICE)
         with self._changed:
-            self.lost = self._put - self.delivered
+            self.lost = self.accepted - self.delivered
             if self.lost and not self.reason:
-                late = f"it did not take them within {flush_timeout:g} s of the end of training"
+                late = f"it did not take them within {flush_timeout:g} s after the last"
                 self.reason = self._last_failure or late
 
     def _run(self) -> None:
