@@ -4,6 +4,7 @@ import base64
 import http
 import http.client
 import ipaddress
+import re
 import socket
 import ssl
 import time
@@ -18,6 +19,7 @@ from epochal.remote.timed import Deadline, TimedSocket, connect
 __all__ = ["Endpoint", "UndeliveredError"]
 
 _PORTS = {"http": 80, "https": 443}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _WORTH_ANOTHER_TRY = (408, 425, 429)  # of the answers 4xx; all others say that the request is wrong
 
 
@@ -189,13 +191,15 @@ def _split(url: str, who: str) -> tuple[SplitResult, int | None]:
 
 
 def _checked(headers: Mapping[str, str], who: str) -> dict[str, str]:
-    """Return the headers by lower-case name, each tried on `http.client`'s own rules."""
+    """Return the headers by lower-case name, each tried on `http.client`'s own rules for values."""
     if not isinstance(headers, Mapping):
         raise UsageTypeError(f"{who}: headers is {headers!r}; give a dict of names and values")
     trial = http.client.HTTPConnection("localhost")
     trial.putrequest("POST", "/")
     for name, value in headers.items():
         try:
+            if not _HEADER_NAME.fullmatch(name):  # `http.client` lets blanks pass
+                raise ValueError(name)
             trial.putheader(name, value)
         except (ValueError, TypeError, AttributeError):
             # Not the value: it may be a key.
