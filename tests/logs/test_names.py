@@ -63,7 +63,7 @@ def test_the_metric_knows_better_than_its_name() -> None:
 
 
 def test_a_name_that_will_never_be_logged_is_a_problem_with_the_nearest_one() -> None:
-    names = LogNames({"loss": "min", "val_loss": "min"})
+    names = LogNames({"loss": "min", "val_loss": "min"}, validates=True)
     assert names.problem_with("loss") is None
     assert names.problem_with("lr") is None
     problem = names.problem_with("val_los") or ""

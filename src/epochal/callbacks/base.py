@@ -56,6 +56,15 @@ class Callback:
     provides: Sequence[str] = ()
     """Names this callback adds to the logs of `on_epoch_end`, such as `("val_f1",)`."""
 
+    reads_all: ClassVar[bool] = False
+    """Whether it looks at everything logged, and so runs after all who add to it."""
+
+    takes_predictions: ClassVar[bool] = False
+    """Whether `take_predictions` wants the outputs of every validation of `fit`."""
+
+    observes: ClassVar[bool] = False
+    """Whether `observe` wants to know how long every hook takes."""
+
     state: ClassVar[Sequence[str]] = ()
     """Attributes that a resumed run needs back, such as `("best", "wait")`."""
 
@@ -84,8 +93,14 @@ class Callback:
         """
         return ()
 
+    def take_predictions(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Take one validation batch's targets, outputs and weights, on the model's device."""
+
+    def observe(self, callback: "Callback", hook: str, seconds: float) -> None:
+        """Learn how long a hook of another callback took."""
+
     def failed(self, error: BaseException) -> None:
-        """Learn which exception ends the run; called before `close`, in place of `on_train_end`."""
+        """Learn which exception ends `fit`, `evaluate` or `predict`; called before `close`."""
 
     def close(self) -> None:
         """Let go of files and screens; called when `fit` ends in any way, also by an exception."""

@@ -41,6 +41,8 @@ class CSVLogger(Callback):
         0,0.5
     """
 
+    reads_all = True
+
     def __init__(
         self,
         filename: str | os.PathLike[str],

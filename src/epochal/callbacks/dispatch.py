@@ -1,12 +1,13 @@
 """Calls the hooks: in list order, on the main thread, with the culprit named when one fails."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from time import perf_counter
 from typing import Any, Never
 
 from epochal.callbacks.base import HOOKS, Callback
-from epochal.core.errors import UsageTypeError, reject_unknown
+from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
 
-__all__ = ["CallbackList"]
+__all__ = ["CallbackList", "by_needs"]
 
 Hook = Callable[..., None]
 
@@ -48,6 +49,7 @@ class CallbackList:
         self.model: Any = None
         self.params: Mapping[str, Any] | None = None
         self._hooks: dict[str, list[Hook]] = {}
+        self._observers: list[Callback] = []
         if model is not None:
             self.set_model(model)
         if params is not None:
@@ -82,9 +84,17 @@ class CallbackList:
         The loop asks once and skips making logs for hooks that nobody has.
         """
         if name not in self._hooks:
-            found = (_hook(callback, name) for callback in self.callbacks)
+            # Only at the end of an epoch do callbacks read what others have added.
+            ordered = by_needs(self.callbacks) if name == "on_epoch_end" else self.callbacks
+            found = (_hook(callback, name) for callback in ordered)
             self._hooks[name] = [hook for hook in found if hook is not None]
         return self._hooks[name]
+
+    def take_predictions(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Hand a validation batch's outputs to every callback that wants them."""
+        for callback in self.callbacks:
+            if callback.takes_predictions:
+                callback.take_predictions(y_true, y_pred, sample_weight)
 
     def failed(self, error: BaseException) -> None:
         """Tell every callback what ends the run; what goes wrong then is noted on that error."""
@@ -109,6 +119,7 @@ class CallbackList:
     def on_train_begin(self, logs: Any = None) -> None:
         """Call the hook of every callback."""
         self._hooks.clear()  # callbacks may have got functions since the last run
+        self._observers = [callback for callback in self.callbacks if callback.observes]
         self._call("on_train_begin", logs)
 
     def on_train_end(self, logs: Any = None) -> None:
@@ -175,21 +186,70 @@ class CallbackList:
         """Call one batch hook of every callback that has it; logs go by keyword, as in Keras."""
         logs = {} if logs is None else logs
         for hook in self.hooks(name):
+            began = perf_counter()
             try:
                 hook(batch, logs=logs)
             except Exception as error:
                 error.add_note(_culprit(hook, name))
                 raise
+            if self._observers:
+                self._tell(hook, name, perf_counter() - began)
 
     def _call(self, name: str, *args: Any) -> None:
         if args[-1] is None:
             args = (*args[:-1], {})
         for hook in self.hooks(name):
+            began = perf_counter()
             try:
                 hook(*args)
             except Exception as error:
                 error.add_note(_culprit(hook, name))
                 raise
+            if self._observers:
+                self._tell(hook, name, perf_counter() - began)
+
+    def _tell(self, hook: Hook, name: str, seconds: float) -> None:
+        owner = _owner(self.callbacks, hook, name)
+        for observer in self._observers:
+            if owner is not observer:
+                observer.observe(owner, name, seconds)
+
+
+def by_needs(callbacks: Sequence[Callback]) -> list[Callback]:
+    """Return callbacks in list order, but each after those that provide what it needs.
+
+    Raises:
+        UsageError: If they wait for each other in a circle.
+
+    Example:
+        >>> class Scores(Callback):
+        ...     provides = ("val_f1",)
+        >>> class Watches(Callback):
+        ...     needs = ("val_f1",)
+        >>> [type(callback).__name__ for callback in by_needs([Watches(), Scores()])]
+        ['Scores', 'Watches']
+    """
+    waiting, ordered = list(callbacks), list[Callback]()
+    while waiting:
+        for callback in waiting:
+            if not any(_feeds(other, callback) for other in waiting if other is not callback):
+                ordered.append(callback)
+                waiting.remove(callback)
+                break
+        else:
+            names = ", ".join(
+                f"{type(c).__name__} (adds {list(c.provides)}, reads {list(c.needs)})"
+                for c in waiting
+                if c.provides
+            )
+            raise UsageError(f"callbacks wait for each other's logs in a circle: {names}")
+    return ordered
+
+
+def _feeds(provider: Callback, reader: Callback) -> bool:
+    if reader.reads_all:
+        return bool(provider.provides) and not provider.reads_all
+    return any(name in reader.needs for name in provider.provides)
 
 
 # Batch hooks of training have an older name, to which the base class forwards.
@@ -204,9 +264,19 @@ def _hook(callback: Callback, name: str) -> Hook | None:
     return _hook(callback, _OLDER[name]) if name in _OLDER else None
 
 
+def _owner(callbacks: Sequence[Callback], hook: Hook, name: str) -> Callback:
+    """Return the callback a hook belongs to; a `LambdaCallback`'s are functions of others."""
+    owner = getattr(hook, "__self__", None)
+    if isinstance(owner, Callback):
+        return owner
+    older = _OLDER.get(name, name)
+    return next(c for c in callbacks if hook in (getattr(c, name), getattr(c, older)))
+
+
 def _culprit(hook: Hook, name: str) -> str:
     owner = getattr(hook, "__self__", None)
-    return f"raised in {type(owner).__name__ if owner is not None else 'a callback'}.{name}"
+    kind = type(owner).__name__ if isinstance(owner, Callback) else "LambdaCallback"
+    return f"raised in {kind}.{name}"
 
 
 def _flat(callbacks: Any) -> Iterator[Callback]:

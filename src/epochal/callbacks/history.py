@@ -25,6 +25,7 @@ class History(Callback):
     """
 
     state = ("history", "epoch", "epochs_of")
+    reads_all = True
 
     def __init__(self) -> None:
         self.history: dict[str, list[Any]] = {}

@@ -130,6 +130,9 @@ class ModelCheckpoint(MonitorCallback):
             self._save(where, self._epoch, batch, logs or {})
 
     def _save(self, where: str, epoch: int, batch: int | None, logs: Any) -> None:
+        if self.model.diverged:
+            self._say(f"{where}: the model has diverged; not saved")
+            return
         if self.save_best_only:
             current = self.value(logs)
             if current is None:

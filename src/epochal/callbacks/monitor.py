@@ -20,12 +20,15 @@ class MonitorCallback(Callback):
         monitor: The name watched.
         mode: `"min"`, `"max"`, or `"auto"`: as the metric says, else as well-known names are.
         min_delta: A change has to be larger than this to count.
+        relative: Whether `min_delta` is a share of the best value.
 
     Raises:
         UsageError: If the mode is none of the three.
     """
 
-    def __init__(self, monitor: str, mode: Mode, min_delta: float = 0.0) -> None:
+    def __init__(
+        self, monitor: str, mode: Mode, min_delta: float = 0.0, *, relative: bool = False
+    ) -> None:
         if mode not in ("auto", "min", "max"):
             raise UsageError(
                 f"{type(self).__name__}: {unknown_name('mode', mode, ('auto', 'min', 'max'))}"
@@ -33,6 +36,7 @@ class MonitorCallback(Callback):
         self.monitor = monitor
         self.mode = mode
         self.min_delta = abs(min_delta)
+        self.relative = relative
         self.needs = (monitor,)
         # Driven from a loop of one's own there is no `check`: well-known names have to do.
         self._direction: Direction | None = (
@@ -55,9 +59,10 @@ class MonitorCallback(Callback):
             return False
         if best is None:
             return True
+        margin = self.min_delta * abs(best) if self.relative else self.min_delta
         if self._direction == "max":
-            return value - self.min_delta > best
-        return value + self.min_delta < best
+            return value - margin > best
+        return value + margin < best
 
     def value(self, logs: Any) -> float | None:
         """Return the watched value of this epoch, or None in an epoch that did not validate.

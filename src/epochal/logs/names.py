@@ -28,6 +28,7 @@ class LogNames:
     Args:
         directions: Name to `"min"`, `"max"`, or None where its metric does not say.
         complete: False if the user's own step returns the logs, so that more may come.
+        validates: Whether there is a validation at all.
 
     Example:
         >>> names = LogNames({"loss": "min", "val_score": None})
@@ -36,10 +37,15 @@ class LogNames:
     """
 
     def __init__(
-        self, directions: Mapping[str, Direction | None], *, complete: bool = True
+        self,
+        directions: Mapping[str, Direction | None],
+        *,
+        complete: bool = True,
+        validates: bool = False,
     ) -> None:
         self._directions = dict(directions)
         self.complete = complete
+        self.validates = validates
 
     def __contains__(self, name: object) -> bool:
         return name in self._directions
@@ -70,6 +76,6 @@ class LogNames:
         if name in self or not self.complete or name in ("learning_rate", "lr"):
             return None
         text = unknown_name("name to monitor", name, self)
-        if name.startswith("val_") and not any(known.startswith("val_") for known in self):
+        if name.startswith("val_") and not self.validates:
             text += " There is no validation: pass validation_data or validation_split to fit."
         return text

@@ -125,6 +125,11 @@ class CompiledModel(BaseModel):
         return None if self._compiled is None else self._compiled.optimizer
 
     @property
+    def batch_loss(self) -> Any:
+        """The loss of the last training batch: a tensor on the device, or None before the first."""
+        return None if self._compiled is None else self._compiled.batch_loss
+
+    @property
     def loss(self) -> Any:
         """The loss as it was given to `compile`."""
         return None if self._compiled is None else self._compiled.objective.given

@@ -42,6 +42,10 @@ class Model(CompiledModel):
 
     stop_training: bool = False
     """Set it in a callback to end training after the batch at hand."""
+    diverged: bool = False
+    """Set by `TerminateOnNaN`: the weights are no longer numbers, so nothing validates or saves."""
+    initial_epoch: int = 0
+    """The epoch that `fit` begins with; a callback may set it in `on_train_begin`."""
     stop_evaluating: bool = False
     stop_predicting: bool = False
     history: History | None = None
@@ -281,6 +285,14 @@ class Model(CompiledModel):
                 is as it was.
         """
         saving.load_weights(self, filepath)
+
+    def restore(self, filepath: str | os.PathLike[str]) -> None:
+        """Read weights and optimizer state from a file that `save` wrote, to go on training.
+
+        Raises:
+            UsageError: If they do not belong to this model and its optimizer.
+        """
+        saving.restore(self, filepath)
 
     def save(self, filepath: str | os.PathLike[str]) -> None:
         """Write weights, optimizer state and, of a `Sequential`, the architecture.

@@ -14,7 +14,7 @@ from epochal.core.config import Configurable
 from epochal.core.errors import Problems, UsageError, unknown_name
 from epochal.storage import load_tensors, save_tensors
 
-__all__ = ["load_model", "load_weights", "save_model", "save_weights"]
+__all__ = ["load_model", "load_weights", "restore", "save_model", "save_weights"]
 
 _OPTIMIZER = "optimizer/"  # no weight's name holds a slash
 
@@ -104,15 +104,35 @@ def load_model(
             settings["metrics"],
             settings["weighted_metrics"],
         )
-        if numbers is not None and model._compiled is not None:
-            state = {
-                name.removeprefix(_OPTIMIZER): tensor
-                for name, tensor in tensors.items()
-                if name.startswith(_OPTIMIZER)
-            }
-            model._compiled.build_optimizer()
-            model.optimizer.load_state_dict(state | numbers)
+        if numbers is not None:
+            _restore_optimizer(model, tensors, numbers)
     return model
+
+
+def restore(model: Any, path: str | os.PathLike[str]) -> None:
+    """Read a model's weights, and its optimizer's state if the file and the model have one."""
+    tensors, notes = load_tensors(path)
+    call = f"restore({os.fspath(path)!r})"
+    _assign(model, _weights_of(tensors), call)
+    if model.optimizer is None or "optimizer" not in notes:
+        return
+    try:
+        numbers = json.loads(notes["optimizer"])
+    except ValueError as error:
+        raise UsageError(f"{call}: the description in the file is damaged") from error
+    _restore_optimizer(model, tensors, numbers)
+
+
+def _restore_optimizer(
+    model: Any, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
+) -> None:
+    state = {
+        name.removeprefix(_OPTIMIZER): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(_OPTIMIZER)
+    }
+    model._compiled.build_optimizer()
+    model.optimizer.load_state_dict({**state, **numbers})
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -64,7 +64,9 @@ class Compiled:
         )
         self.regularized: list[Layer] = []
         self.resolved = False
-        self._fitting = False
+        self.is_fitting = False
+        self.batch_loss: Any = None
+        """The loss of the last training batch, on the device: reading it may wait."""
 
     @property
     def device(self) -> torch.device:
@@ -157,11 +159,11 @@ class Compiled:
     @contextlib.contextmanager
     def fitting(self) -> Iterator[None]:
         """Mark that a `fit` is under way."""
-        self._fitting = True
+        self.is_fitting = True
         try:
             yield
         finally:
-            self._fitting = False
+            self.is_fitting = False
 
     @contextlib.contextmanager
     def metrics_kept(self) -> Iterator[None]:
@@ -170,7 +172,7 @@ class Compiled:
         try:
             yield
         finally:
-            for metric, snapshot in found if self._fitting else ():
+            for metric, snapshot in found if self.is_fitting else ():
                 metric.restore(snapshot)
 
     def end_epoch(self) -> None:
@@ -195,7 +197,7 @@ class Compiled:
             directions |= {f"val_{name}": way for name, way in list(directions.items())}
         if learning_rate:
             directions["learning_rate"] = None
-        return LogNames(directions, complete="train_step" not in self.own)
+        return LogNames(directions, complete="train_step" not in self.own, validates=validation)
 
     def _dry_run(self, x: Any, problems: Problems) -> Any:
         self.choose_passing(x, problems)

@@ -21,10 +21,12 @@ def run_fit(plan: FitPlan) -> History:
     """Train for the planned epochs and return what they logged."""
     model, callbacks, compiled = plan.model, plan.callbacks, plan.compiled
     with _released(plan), compiled.fitting():
-        model.stop_training = False
+        model.stop_training = model.diverged = False
+        model.initial_epoch = plan.initial_epoch
         last: tuple[Moment | Returned, Moment | Returned | None] | None = None
         callbacks.on_train_begin()
-        for epoch in range(plan.initial_epoch, plan.epochs):
+        # Read only now: a callback that brings a run back says here where it had been.
+        for epoch in range(model.initial_epoch, plan.epochs):
             if model.stop_training:
                 break
             callbacks.on_epoch_begin(epoch)
@@ -32,7 +34,8 @@ def run_fit(plan: FitPlan) -> History:
             if trained is None:
                 break
             validated = None
-            if plan.validation is not None and plan.validates_after(epoch):
+            # A model of NaN has nothing to validate.
+            if plan.validation is not None and plan.validates_after(epoch) and not model.diverged:
                 validated = evaluate_feed(compiled, callbacks, plan.validation, epoch)
             last = (trained, validated)
             callbacks.on_epoch_end(epoch, plan.epoch_logs(*last))
@@ -56,7 +59,9 @@ def train_epoch(plan: FitPlan, epoch: int) -> Moment | Returned | None:
         if begins:
             callbacks.call_batch("on_train_batch_begin", batches - 1)
         if isinstance(board, Returned):
-            board.add(model.train_step(as_data(batch)), batch_size(batch[0]))
+            returned = model.train_step(as_data(batch))
+            board.add(returned, batch_size(batch[0]))
+            compiled.batch_loss = returned.get("loss")
         else:
             train_step(compiled, batch, board)
         if ends:
@@ -81,6 +86,7 @@ def evaluate_feed(
     begins = bool(callbacks.hooks("on_test_batch_begin"))
     ends = bool(callbacks.hooks("on_test_batch_end"))
     own = "test_step" in compiled.own
+    watched = compiled.is_fitting and any(c.takes_predictions for c in callbacks)
     callbacks.on_test_begin()
     model.eval()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard()
@@ -91,7 +97,9 @@ def evaluate_feed(
             if isinstance(board, Returned):
                 board.add(model.test_step(as_data(batch)), batch_size(batch[0]))
             else:
-                test_step(compiled, batch, board)
+                outputs = test_step(compiled, batch, board)
+                if watched:
+                    callbacks.take_predictions(batch[1], outputs, batch[2])
             if ends:
                 logs = Logs(board.names, board.moment().read)
                 callbacks.call_batch("on_test_batch_end", index, logs)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from epochal.callbacks import CallbackList, History, ProgbarLogger
-from epochal.core.errors import Problems
+from epochal.callbacks.dispatch import by_needs
+from epochal.core.errors import Problems, UsageError
 from epochal.core.random import draw_seed
 from epochal.data import Feed, Source
 from epochal.logs import LogNames, Logs, Moment, Returned
@@ -44,7 +45,7 @@ class FitPlan:
         self.first_rate = self._rate()
 
     def validates_after(self, epoch: int) -> bool:
-        """Whether validation follows this epoch."""
+        """Whether validation is due after this epoch."""
         if isinstance(self.validation_freq, int):
             return (epoch + 1) % self.validation_freq == 0
         return epoch + 1 in self.validation_freq
@@ -157,11 +158,11 @@ def plan_fit(model: Any, compiled: Compiled | None, given: FitArguments) -> FitP
         "learning_rate" in callback.provides for callback in callbacks
     )
     names = compiled.log_names(validation=validation is not None, learning_rate=changes_rate)
+    callbacks.set_model(model)
+    callbacks.set_params({"verbose": verbose, "epochs": given.epochs, "steps": feed.steps})
     _check_callbacks(callbacks, names, problems)
     problems.raise_if_any()
     compiled.build_optimizer()
-    callbacks.set_model(model)
-    callbacks.set_params({"verbose": verbose, "epochs": given.epochs, "steps": feed.steps})
     model.history = history
     return FitPlan(
         model,
@@ -246,6 +247,10 @@ def _check_callbacks(callbacks: CallbackList, names: LogNames, problems: Problem
     for callback in callbacks:
         for name in callback.provides:
             names.add(name)
+    try:
+        by_needs(list(callbacks))
+    except UsageError as error:
+        problems.add(str(error))
     for callback in callbacks:
         for name in callback.needs:
             problem = names.problem_with(name)

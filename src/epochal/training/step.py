@@ -29,14 +29,15 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
     scaled = loss if optimizer.loss_scale_factor is None else optimizer.scale_loss(loss)
     scaled.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
-    board.add_loss(loss.detach(), batch_size(x), parts)
+    compiled.batch_loss = loss = loss.detach()
+    board.add_loss(loss, batch_size(x), parts)
     if board.scores:
         # Detached: a kept output must not keep the graph that made it.
         board.add_outputs(y, _detached(prediction), sample_weight)
 
 
-def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
-    """Evaluate one batch and note its loss and outputs; run without gradients."""
+def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> Any:
+    """Evaluate one batch, note its loss and outputs, and return these; run without gradients."""
     x, y, sample_weight = batch
     if compiled.passing == "one":
         prediction = compiled.model(x)
@@ -48,6 +49,7 @@ def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
     board.add_loss(loss, batch_size(x), parts)
     if board.scores:
         board.add_outputs(y, prediction, sample_weight)
+    return prediction
 
 
 def predict_step(compiled: Compiled, batch: Batch) -> Any:
