@@ -129,7 +129,7 @@ class RemoteMonitor(Callback):
         self.close()
 
     def close(self) -> None:
-        """Send what is left, for `flush_timeout` seconds at most; end the thread; tell of losses."""
+        """Send what is left, for `flush_timeout` seconds at most; then tell of losses."""
         sender, self._sender = self._sender, None
         if sender is None:
             return

@@ -176,7 +176,7 @@ class Webhook(Callback):
     def failed(self, error: BaseException) -> None:
         """Tell why training failed."""
         if self._running and self.on in ("failure", "both"):
-            self._post(f"{type(error).__name__}: {error}"[:_LONGEST])
+            self._post(f"{type(error).__name__}: {error}"[:_LONGEST].removesuffix(": "))
 
     def close(self) -> None:
         """Note that no training is under way, so that a failing `evaluate` is none."""

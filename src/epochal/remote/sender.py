@@ -109,7 +109,8 @@ class Sender(Generic[Event]):
         with self._changed:
             self.lost = self.accepted - self.delivered
             if self.lost and not self.reason:
-                late = f"it did not take them within {flush_timeout:g} s after the last"
+                what = "it" if self.accepted == 1 else "them"
+                late = f"it did not take {what} within {flush_timeout:g} s of the end"
                 self.reason = self._last_failure or late
 
     def _run(self) -> None:

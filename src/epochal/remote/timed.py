@@ -96,16 +96,16 @@ def connect(host: str, port: int, deadline: Deadline) -> TimedSocket:
     Raises:
         OSError: If no address answers in time.
     """
+    failure = OSError(f"{host} has no address")
     addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     for index, (family, kind, protocol, _, address) in enumerate(addresses):
         connecting = socket.socket(family, kind, protocol)
         try:
             connecting.settimeout(deadline.left() / (len(addresses) - index))
             connecting.connect(address)
-        except OSError:
+        except OSError as error:
             connecting.close()
-            if index + 1 == len(addresses):
-                raise
+            failure = error
         else:
             return TimedSocket(connecting, deadline)
-    raise OSError(f"{host} has no address")
+    raise failure
