@@ -6,25 +6,24 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Never
+from typing import Any, Literal, Never
 
 from epochal.callbacks.base import Callback
+from epochal.callbacks.tensorboard_arguments import (
+    every_batches,
+    every_epochs,
+    profiled_batches,
+    refuse,
+)
 from epochal.callbacks.tensorboard_events import EventWriter, require_tensorboard, scalars
 from epochal.callbacks.tensorboard_graph import conceptual, graph_def, module_tree, record
 from epochal.callbacks.tensorboard_profile import Profile
 from epochal.callbacks.tensorboard_projector import Metadata, Projector, find_metadata
 from epochal.callbacks.tensorboard_weights import model_name, write_weights
-from epochal.core.errors import UsageError, reject_unknown
+from epochal.core.errors import reject_unknown
 from epochal.logs import LogNames
 
 __all__ = ["TensorBoard"]
-
-_REFUSED: Final = {
-    "write_grads": "each update clears the gradients before a callback could see them; write a "
-    "train_step of your own that keeps them",
-    "embeddings_data": "the projector shows the tables of embedding layers; for the outputs on "
-    "data of your own, use predict and write them as a TSV file",
-}
 
 
 class TensorBoard(Callback):
@@ -101,25 +100,22 @@ class TensorBoard(Callback):
         **unknown: Never,
     ) -> None:
         reject_unknown(TensorBoard.__init__, unknown)
-        if write_grads:
-            raise UsageError(f"TensorBoard: write_grads: {_REFUSED['write_grads']}")
-        if embeddings_data is not None:
-            raise UsageError(f"TensorBoard: embeddings_data: {_REFUSED['embeddings_data']}")
+        refuse(write_grads=bool(write_grads), embeddings_data=embeddings_data is not None)
         require_tensorboard()
         self.log_dir = Path(log_dir)
-        self.histogram_freq = _frequency("histogram_freq", histogram_freq)
+        self.histogram_freq = every_epochs("histogram_freq", histogram_freq)
         self.write_graph = write_graph
         self.write_images = write_images
         self.write_steps_per_second = write_steps_per_second
         self.update_freq = update_freq
         self.profile_batch = profile_batch
-        self.embeddings_freq = _frequency("embeddings_freq", embeddings_freq)
+        self.embeddings_freq = every_epochs("embeddings_freq", embeddings_freq)
         self.embeddings_metadata = embeddings_metadata
         self.embeddings_layer_names = embeddings_layer_names
         self.batch_size = batch_size
         self.train_step = 0
-        self._every = _batches(update_freq)
-        self._profiled = _profiled(profile_batch)
+        self._every = every_batches(update_freq)
+        self._profiled = profiled_batches(profile_batch)
         self._profile: Profile | None = None
         self._writers: dict[str, EventWriter] = {}
         self._projector: Projector | None = None
@@ -164,9 +160,10 @@ class TensorBoard(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Note when the epoch begins."""
-        self._epoch_began = self._window_began = time.perf_counter()
-        self._epoch_iterations = self._iterations()
         self._window_step = self.train_step
+        if self.write_steps_per_second:
+            self._epoch_iterations = self._iterations()
+            self._epoch_began = self._window_began = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Write what the epoch logged, and what is due of the weights."""
@@ -183,6 +180,8 @@ class TensorBoard(Callback):
         if self.write_steps_per_second:
             took = time.perf_counter() - self._epoch_began
             steps = self._iterations() - self._epoch_iterations
+            if self.model.optimizer is None:  # a step of the user's own: take what was planned
+                steps = (self.params or {}).get("steps") or 0
             train.scalar("epoch_steps_per_second", steps / max(took, 1e-9), epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             write_weights(train, self.model, epoch, images=self.write_images)
@@ -278,41 +277,3 @@ class TensorBoard(Callback):
     def _iterations(self) -> int:
         optimizer = self.model.optimizer
         return 0 if optimizer is None else int(optimizer.iterations)
-
-
-def _frequency(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise UsageError(
-            f"TensorBoard: {name} is {value!r}; give a number of epochs, or 0 for none"
-        )
-    return value
-
-
-def _batches(update_freq: Any) -> int:
-    """Return after how many batches to write; 0 for never."""
-    if update_freq in ("epoch", "batch"):
-        return int(update_freq == "batch")
-    if isinstance(update_freq, bool) or not isinstance(update_freq, int) or update_freq < 1:
-        raise UsageError(
-            f"TensorBoard: update_freq is {update_freq!r}; give 'epoch', 'batch' or a number of "
-            "batches, 1 or more"
-        )
-    return update_freq
-
-
-def _profiled(profile_batch: Any) -> tuple[int, int] | None:
-    """Return the first and the last batch to profile; None for no profile."""
-    given = profile_batch.split(",") if isinstance(profile_batch, str) else profile_batch
-    parts = list(given) if isinstance(given, (list, tuple)) else [given]
-    try:
-        pair = [int(part) for part in parts if isinstance(part, (int, str)) and part is not True]
-    except ValueError:
-        pair = []
-    if pair == [0] and len(parts) == 1:
-        return None
-    if len(pair) != len(parts) or len(pair) not in (1, 2) or not 1 <= pair[0] <= pair[-1]:
-        raise UsageError(
-            f"TensorBoard: profile_batch is {profile_batch!r}; give a batch counted from 1, the "
-            "first and the last of several ((2, 4) or '2,4'), or 0 for none"
-        )
-    return pair[0], pair[-1]

@@ -78,8 +78,9 @@ class Profile:
 def run_metadata(events: Any) -> bytes:
     """Return the time spent in each call, as the Graphs tab of TensorBoard shows it.
 
-    Calls are nodes named by those around them (`ProfilerStep#2/aten::linear/aten::addmm`); calls
-    of one name in one place are one node, with the sum of their times without what they call.
+    Calls are nodes named by those around them (`ProfilerStep*/aten::linear/aten::addmm`); calls
+    of one name in one place, in any batch, are one node: the sum of their times without what they
+    call.
 
     Args:
         events: Those of a `torch.profiler` profile.

@@ -90,8 +90,9 @@ class BaseModel(nn.Module):
     @property
     def wrapped(self) -> nn.Module:
         """The module after which weights and layers are named: the wrapped one, or the model."""
-        network = self._modules.get("network")
-        return self if network is None else network
+        network: Any = self._modules.get("network")
+        # `torch.compile` wraps once more, and keeps the module itself under this name.
+        return self if network is None else getattr(network, "_orig_mod", network)
 
     def layer_shapes(self) -> dict[str, Any]:
         """Return each layer's output shape by name; nothing while no input has been seen."""
