@@ -78,7 +78,7 @@ def test_an_error_inside_of_the_schedule_is_seen_as_it_is():
     def broken(epoch, lr):
         raise TypeError("mine")
 
-    with pytest.raises(TypeError, match="^mine"):
+    with pytest.raises(TypeError, match=r"^mine"):
         rates(LearningRateScheduler(broken))
 
 

@@ -46,6 +46,7 @@ class Timer(Callback):
         self.synchronize = synchronize
         self.epochs: list[dict[str, float]] = []
         self._warned: set[str] = set()
+        self._epoch: int | None = None
         self._began = self._mark = 0.0
         self._times: dict[str, float] = {}
         self._callbacks: dict[str, float] = {}
@@ -55,10 +56,13 @@ class Timer(Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Start anew."""
         self.epochs = []
+        self._epoch = None
         self._warned.clear()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Start an epoch's sums."""
+        """Keep the last epoch's sums, and start new ones."""
+        self._finish()
+        self._epoch = epoch
         self._forget()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
@@ -79,8 +83,20 @@ class Timer(Callback):
         """End the validation."""
         self._add("validation")
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Keep the epoch's sums, and name a callback that is slower than the steps."""
+    def on_train_end(self, logs: Any = None) -> None:
+        """Keep the last epoch's sums, and print the table if asked to."""
+        self._finish()
+        if self.verbose:
+            Console(highlight=False).print(self.table())
+
+    def close(self) -> None:
+        """Drop an epoch that did not end."""
+        self._epoch = None
+
+    def _finish(self) -> None:
+        # Only when the next epoch begins have all callbacks had their turn at the end of this one.
+        if self._epoch is None:
+            return
         self._add("other")
         total = perf_counter() - self._began
         callbacks = {f"callback: {name}": seconds for name, seconds in self._callbacks.items()}
@@ -89,15 +105,11 @@ class Timer(Callback):
             if seconds > self._times["step"] and name not in self._warned:
                 self._warned.add(name)
                 warnings.warn(
-                    f"Timer: the batch hooks of {name} took {seconds:.3g} s in epoch {epoch + 1}, "
+                    f"Timer: the batch hooks of {name} took {seconds:.3g} s in epoch {self._epoch + 1}, "
                     f"longer than its steps ({self._times['step']:.3g} s)",
                     stacklevel=2,
                 )
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Print the table if asked to."""
-        if self.verbose:
-            Console(highlight=False).print(self.table())
+        self._epoch = None
 
     def observe(self, callback: Callback, hook: str, seconds: float) -> None:
         """Take note of another callback's time, and take it out of what is being measured."""
