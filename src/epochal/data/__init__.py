@@ -1,7 +1,8 @@
 """Where batches come from: arrays, Datasets, DataLoaders, generators."""
 
 from epochal.data.array_feed import ArrayFeed
-from epochal.data.arrays import is_arrays, non_finite
+from epochal.data.arrays import is_arrays
+from epochal.data.bad_values import column_labels, non_finite
 from epochal.data.feed import Batch, Feed, FixedSteps
 from epochal.data.iterable_feed import IterableFeed, LoaderFeed
 from epochal.data.sources import (
@@ -13,23 +14,26 @@ from epochal.data.sources import (
     make_validation_feed,
     split_off,
     to_arrays,
+    with_class_weight,
 )
 
 __all__ = [
     "ArrayFeed",
     "Arrays",
-    "Feeding",
-    "array_feed",
-    "is_arrays",
-    "to_arrays",
-    "non_finite",
     "Batch",
     "Feed",
+    "Feeding",
     "FixedSteps",
     "IterableFeed",
     "LoaderFeed",
     "Source",
+    "array_feed",
+    "column_labels",
+    "is_arrays",
     "make_feed",
     "make_validation_feed",
+    "non_finite",
     "split_off",
+    "to_arrays",
+    "with_class_weight",
 ]

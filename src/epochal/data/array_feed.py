@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
+from epochal.core.errors import UsageError
 from epochal.core.random import epoch_generator, epoch_order
 from epochal.core.trees import flatten, map_leaves
 from epochal.data.feed import Batch, Feed
@@ -61,13 +63,17 @@ class ArrayFeed(Feed):
         # Already where it is needed: no transfer, and without shuffling not even a copy.
         self._moves = any(device is not None and leaf.device != device for leaf in leaves)
 
+    @override
     def peek(self) -> Batch:
-        rows = slice(0, self.batch_size)
+        # Copies: whatever the model does with them in place stays out of the user's arrays.
+        rows = torch.arange(min(self.batch_size, self.samples))
         x, y, weight = (self._take(tree, rows) for tree in (self.x, self.y, self.sample_weight))
         return x, y, weight
 
+    @override
     def epoch(self, epoch: int) -> Iterator[Batch]:
         order = self._order(epoch)
+        versions = self._versions()
         for start in range(0, self.samples, self._chunk):
             rows: slice | Tensor = slice(start, start + self._chunk)
             if order is not None:
@@ -78,6 +84,12 @@ class ArrayFeed(Feed):
                 self._batches(self.sample_weight, rows),
                 strict=False,  # `repeat(None)` stands for what is not there
             )
+            if order is None and self._versions() != versions:
+                raise UsageError(
+                    "a batch was changed in place, and with it the array it is a part of: the data "
+                    "are no longer what they were. Look for a layer with inplace=True before any "
+                    "other, or a loss or metric that changes its arguments"
+                )
 
     def _order(self, epoch: int) -> Tensor | None:
         if not self.shuffle:
@@ -88,12 +100,17 @@ class ArrayFeed(Feed):
         keys = torch.rand(self.samples, generator=epoch_generator(self.seed, epoch))
         return torch.argsort(torch.arange(self.samples) // self.batch_size + keys.double())
 
+    def _versions(self) -> list[int]:
+        """Return how often each tensor was changed in place, which torch counts for its views."""
+        leaves: list[Tensor] = flatten([self.x, self.y, self.sample_weight])
+        return [0 if leaf.is_inference() else leaf._version for leaf in leaves]
+
     def _batches(self, tree: Any, rows: slice | Tensor) -> Iterator[Any]:
         if tree is None:
             return repeat(None)
         if isinstance(tree, Tensor):
             taken: Tensor = self._take(tree, rows)
-            return iter(taken.split(self.batch_size))
+            return iter(torch.split(taken, self.batch_size))
         return self._nested(self._take(tree, rows))
 
     def _nested(self, tree: Any) -> Iterator[Any]:
@@ -104,7 +121,7 @@ class ArrayFeed(Feed):
     def _take(self, tree: Any, rows: slice | Tensor) -> Any:
         def take(leaf: Tensor) -> Tensor:
             if isinstance(rows, Tensor):
-                taken = leaf.index_select(0, rows.to(leaf.device))
+                taken = leaf.index_select(0, rows.to(leaf.device, non_blocking=True))
             else:
                 taken = leaf[rows]
             return taken.to(self.device, non_blocking=True) if self._moves else taken

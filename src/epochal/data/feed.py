@@ -2,8 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
+
+from typing_extensions import override
 
 __all__ = ["Batch", "Feed", "FixedSteps"]
 
@@ -36,7 +38,7 @@ class Feed(ABC):
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Return the batches of one pass, in an order that depends on `epoch` alone."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  most feeds hold nothing open
         """Let go of workers and open iterators."""
 
 
@@ -67,14 +69,22 @@ class FixedSteps(Feed):
         self._pass = 0
         self._open: Iterator[Batch] | None = None
 
+    @override
     def peek(self) -> Batch:
+        if self._open is not None:  # in the middle of a pass: its next batch
+            batch = next(self._open, None)
+            if batch is not None:
+                self._open = chain([batch], self._open)
+                return batch
         return self.feed.peek()
 
+    @override
     def epoch(self, epoch: int) -> Iterator[Batch]:
         if self._restart and not self.once:
             return islice(self.feed.epoch(epoch), self.steps)
         return islice(self._endless(), self.steps)
 
+    @override
     def close(self) -> None:
         self._open = None
         self.feed.close()

@@ -3,17 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
+from typing_extensions import override
 
-from epochal.core.errors import UsageError
-from epochal.core.random import epoch_order
-from epochal.core.trees import map_leaves
+from epochal.core.errors import Problems, UsageError
+from epochal.core.random import epoch_generator, epoch_order
+from epochal.core.trees import flatten, map_leaves
+from epochal.data.arrays import to_tensors
 from epochal.data.feed import Batch, Feed
 
 __all__ = ["IterableFeed", "LoaderFeed"]
+
+_AS_THEY_ARE = {torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool}
 
 
 class IterableFeed(Feed):
@@ -29,10 +32,10 @@ class IterableFeed(Feed):
         weigh: Gives the sample weights of a batch's targets (class weights), or None.
 
     Example:
-        >>> feed = IterableFeed([(np.ones((2, 3)), np.zeros(2))])
+        >>> feed = IterableFeed([([[0.5, 1.0, 2.0]], [1])])
         >>> x, y, weight = feed.peek()
-        >>> x.dtype, [tuple(x.shape) for x, _, _ in feed.epoch(0)]
-        (torch.float32, [(2, 3)])
+        >>> x.dtype, y.dtype, [tuple(x.shape) for x, _, _ in feed.epoch(0)]
+        (torch.float32, torch.int64, [(1, 3)])
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class IterableFeed(Feed):
         *,
         device: torch.device | None = None,
         name: str = "x",
-        weigh: Callable[[Tensor], Tensor] | None = None,
+        weigh: Callable[[Any], Tensor] | None = None,
     ) -> None:
         self.source = source
         self.device = device
@@ -51,7 +54,11 @@ class IterableFeed(Feed):
         self.steps = _length(source)
         self._ahead: tuple[Batch, Iterator[Any]] | None = None
         self._used = False
+        # A generator may fill the same arrays again for its next batch, and targets are kept for
+        # the metrics; a DataLoader makes new ones.
+        self._reuses = not isinstance(source, DataLoader)
 
+    @override
     def peek(self) -> Batch:
         if self._ahead is None:
             iterator = iter(self.source)
@@ -65,6 +72,7 @@ class IterableFeed(Feed):
             self._ahead = self._batch(first), iterator
         return self._ahead[0]
 
+    @override
     def epoch(self, epoch: int) -> Iterator[Batch]:
         self._set_epoch(epoch)
         if self._ahead is not None:
@@ -79,6 +87,7 @@ class IterableFeed(Feed):
         for item in iterator:
             yield self._batch(item)
 
+    @override
     def close(self) -> None:
         if not self.once:
             self._ahead = None
@@ -95,27 +104,38 @@ class IterableFeed(Feed):
                     "(x, y, sample_weight) or inputs alone (several inputs as a nested tuple)"
                 )
             x, y, weight = (*item, None, None)[:3]
-        x, y = self._tensors(x), self._tensors(y)
+        x, y = self._tensors(x, "x"), self._targets(y, "y")
+        weight = self._targets(weight, "sample_weight")
+        if not (x.ndim if isinstance(x, Tensor) else flatten(x) and flatten(x)[0].ndim):
+            got = "no inputs" if x is None else "a single number"
+            raise UsageError(
+                f"{self.name} gave {got}; expected batches, with one row for each sample: a "
+                "DataLoader makes them of single rows"
+            )
         if self.weigh is not None:
-            weight = self.weigh(y)
-        return x, y, self._tensors(weight)
-
-    def _tensors(self, tree: Any) -> Any:
-        if isinstance(tree, Tensor):  # the common case, without a walk
-            return self._tensor(tree)
-        return map_leaves(self._tensor, tree)
-
-    def _tensor(self, leaf: Any) -> Tensor:
-        if not isinstance(leaf, Tensor):
-            array = np.asarray(leaf)
-            if array.dtype.kind not in "biuf":
+            if weight is not None:
                 raise UsageError(
-                    f"{self.name} gave a {type(leaf).__name__} of {array.dtype}; expected batches "
-                    "of numbers: tensors, NumPy arrays, or nested tuples and dicts of them"
+                    f"class_weight is given, and {self.name} gives sample weights already; "
+                    "multiply them into one"
                 )
-            leaf = torch.as_tensor(array)
-        if leaf.dtype == torch.float64:
-            leaf = leaf.float()
+            weight = self.weigh(y)
+        return x, y, weight
+
+    def _targets(self, tree: Any, name: str) -> Any:
+        made = self._tensors(tree, name)
+        return map_leaves(torch.Tensor.clone, made) if self._reuses else made
+
+    def _tensors(self, tree: Any, name: str) -> Any:
+        if isinstance(tree, Tensor) and tree.dtype in _AS_THEY_ARE:  # the common case
+            return self._moved(tree)
+        if tree is None:
+            return None
+        problems = Problems(f"{self.name} gave a batch that cannot be used")
+        made = to_tensors(tree, name, problems)
+        problems.raise_if_any()
+        return map_leaves(self._moved, made)
+
+    def _moved(self, leaf: Tensor) -> Tensor:
         return leaf if self.device is None else leaf.to(self.device, non_blocking=True)
 
 
@@ -141,14 +161,23 @@ class LoaderFeed(IterableFeed):
         seed: int,
         device: torch.device | None = None,
         name: str = "x",
-        weigh: Callable[[Tensor], Tensor] | None = None,
+        weigh: Callable[[Any], Tensor] | None = None,
     ) -> None:
         self._sampler = _Order(_length(dataset) or 0, seed, shuffle)
-        loader: DataLoader[Any] = DataLoader(dataset, batch_size=batch_size, sampler=self._sampler)
+        loader: DataLoader[Any] = DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=self._sampler,
+            # Its own, or each pass would draw from the generator that dropout draws from.
+            generator=epoch_generator(seed, 0),
+        )
         super().__init__(loader, device=device, name=name, weigh=weigh)
         self.samples = len(self._sampler)
 
+    @override
     def _set_epoch(self, epoch: int) -> None:
+        if epoch != self._sampler.epoch:
+            self._ahead = None  # looked at in the order of another epoch
         self._sampler.epoch = epoch
 
 
@@ -164,6 +193,7 @@ class _Order(Sampler[int]):
     def __len__(self) -> int:
         return self.size
 
+    @override
     def __iter__(self) -> Iterator[int]:
         if not self.shuffle:
             return iter(range(self.size))

@@ -1,10 +1,11 @@
 """Which feed suits what the user passed, and what cannot go together."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
@@ -12,11 +13,20 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from epochal.core.errors import Problems
 from epochal.core.trees import map_leaves
 from epochal.data.array_feed import ArrayFeed
-from epochal.data.arrays import first_length, is_arrays, length_problems, rows, to_tensors
+from epochal.data.arrays import (
+    first_length,
+    is_arrays,
+    is_batches,
+    length_problems,
+    rows,
+    to_tensors,
+)
+from epochal.data.class_weights import class_weights
 from epochal.data.feed import Feed
 from epochal.data.iterable_feed import IterableFeed, LoaderFeed
 
-__all__ = ["Arrays", "Source", "make_feed", "make_validation_feed", "split_off", "to_arrays"]
+__all__ = ["Arrays", "Feeding", "Source", "array_feed", "make_feed", "make_validation_feed"]
+__all__ += ["split_off", "to_arrays", "with_class_weight"]
 
 
 class Source(NamedTuple):
@@ -51,7 +61,12 @@ def to_arrays(
     source: Source, problems: Problems, class_weight: Mapping[int, float] | None = None
 ) -> Arrays | None:
     """Return the source as tensors if it is arrays in memory, else None."""
-    if type(source.x) is TensorDataset and source.y is None:
+    if (
+        type(source.x) is TensorDataset
+        and source.y is None
+        and source.sample_weight is None
+        and len(source.x.tensors) <= 3
+    ):
         x, y, weight = (*source.x.tensors, None, None)[:3]
         source = source._replace(x=x, y=y, sample_weight=weight)
     if not is_arrays(source.x):
@@ -65,16 +80,29 @@ def to_arrays(
         length_problems(problems, **dict(zip(names, (x, y, weight), strict=True)))
     if weight is not None and not problems:
         weight = map_leaves(lambda leaf: leaf.float(), weight)
-    if class_weight is not None:
-        if weight is not None:
-            problems.add(
-                "both class_weight and sample_weight are given; multiply them into one sample_weight"
-            )
-        elif isinstance(y, Tensor):
-            weight = class_weights(class_weight, problems)(y)
-        else:
-            problems.add("class_weight needs one array of class labels as y")
-    return Arrays(x, y, weight)
+    arrays = Arrays(x, y, weight)
+    return arrays if class_weight is None else with_class_weight(arrays, class_weight, problems)
+
+
+def with_class_weight(
+    arrays: Arrays, class_weight: Mapping[int, float], problems: Problems
+) -> Arrays:
+    """Return the arrays with sample weights that follow from their labels."""
+    weigh, y = class_weights(class_weight, problems), arrays.y
+    if arrays.sample_weight is not None:
+        problems.add(
+            "both class_weight and sample_weight are given; multiply them into one sample_weight"
+        )
+    elif not isinstance(y, Tensor):
+        problems.add("class_weight needs one array of class labels as y")
+    elif y.ndim > 1 and y.shape[-1] != 1 and bool(((y < 0) | (y > 1)).any()):
+        problems.add(
+            f"class_weight needs class numbers, (N,), or one-hot classes, (N, C), as y; y has the "
+            f"shape {tuple(y.shape)} and is not one-hot: pass sample_weight instead"
+        )
+    elif not problems:
+        return arrays._replace(sample_weight=weigh(y))
+    return arrays
 
 
 def make_feed(
@@ -91,16 +119,19 @@ def make_feed(
     for other, label in ((source.y, "y"), (source.sample_weight, "sample_weight")):
         if other is not None:
             problems.add(
-                f"{name} is a {type(x).__name__}, which gives its own batches: leave {label} out and "
-                "have it give (x, y) or (x, y, sample_weight)"
+                f"{name} is a {type(x).__name__}, which gives its own batches: leave {label} out "
+                "and have it give (x, y) or (x, y, sample_weight)"
             )
+    if feeding.shuffle == "batch":
+        problems.add(f"shuffle='batch' works on arrays; {name} is a {type(x).__name__}")
     weigh = None if class_weight is None else class_weights(class_weight, problems)
     if isinstance(x, Dataset) and not isinstance(x, IterableDataset):
-        if isinstance(x, Sized) and len(x) == 0:
+        if not isinstance(x, Sized):
+            problems.add(f"{name} is a {type(x).__name__} without __len__; give it one")
+            return None
+        if len(x) == 0:
             problems.add(f"{name} is a {type(x).__name__} of no rows; expected at least one")
             return None
-        if feeding.shuffle == "batch":
-            problems.add(f"shuffle='batch' works on arrays; {name} is a {type(x).__name__}")
         return LoaderFeed(
             x,
             batch_size=feeding.batch_size or 32,
@@ -114,16 +145,19 @@ def make_feed(
         x = DataLoader(x, batch_size=feeding.batch_size or 32)
     elif feeding.batch_size is not None and not feeding.inherited:
         problems.add(
-            f"batch_size is {feeding.batch_size}, but {name} is a {type(x).__name__}, which makes its "
-            "own batches: leave batch_size out"
+            f"batch_size is {feeding.batch_size}, but {name} is a {type(x).__name__}, which makes "
+            "its own batches: leave batch_size out"
         )
     if not hasattr(x, "__iter__") and hasattr(x, "__getitem__") and isinstance(x, Sized):
         x = _Indexed(x)
-    if isinstance(x, (str, bytes)) or not isinstance(x, Iterable):
+    if isinstance(x, (str, bytes, Mapping)) or not isinstance(x, Iterable):
         shown = "nothing" if x is None else f"a {type(x).__name__}"
+        if isinstance(x, Mapping):
+            shown = f"{'a' if x else 'an empty'} {type(x).__name__}"
+            shown += _not_arrays(x)
         problems.add(
-            f"{name} is {shown}; expected arrays, tensors, a pandas frame, a Dataset, a DataLoader, "
-            "a generator or another iterable of batches",
+            f"{name} is {shown}; expected arrays, tensors, a pandas frame, a Dataset, a "
+            "DataLoader, a generator or another iterable of batches",
             of_type=True,
         )
         return None
@@ -132,19 +166,15 @@ def make_feed(
 
 def make_validation_feed(data: Any, feeding: Feeding, problems: Problems) -> Feed | None:
     """Return the feed of `validation_data`: `(x, y)`, `(x, y, sample_weight)` or any dataset."""
-    batches = isinstance(data, list) and bool(data) and isinstance(data[0], tuple)
-    if isinstance(data, (tuple, list)) and not batches:
+    if isinstance(data, (tuple, list)) and not is_batches(data):
         if len(data) not in (2, 3):
             problems.add(
                 f"validation_data is a {type(data).__name__} of {len(data)}; expected (x, y), "
                 "(x, y, sample_weight), or a dataset"
             )
             return None
-        source = (
-            Source(*data, name="validation_x")
-            if len(data) == 3
-            else Source(data[0], data[1], None, "validation_x")
-        )
+        x, y, weight = data if len(data) == 3 else (*data, None)
+        source = Source(x, y, weight, "validation_x")
         return make_feed(source, feeding, problems)
     return make_feed(Source(data, name="validation_data"), feeding, problems)
 
@@ -172,10 +202,10 @@ def split_off(arrays: Arrays, fraction: float, problems: Problems) -> tuple[Arra
         problems: Where to note a fraction that cannot be.
     """
     count = first_length(arrays.x)
-    if not (isinstance(fraction, (int, float)) and 0 < fraction < 1):
+    if not (isinstance(fraction, (int, float, np.floating)) and 0 < fraction < 1):
         problems.add(f"validation_split is {fraction!r}; give a share of the rows between 0 and 1")
         return arrays, arrays
-    kept = math.floor(count * (1 - Fraction(repr(float(fraction)))))
+    kept = math.floor(count * (1 - Fraction(str(fraction))))
     if kept in (0, count):
         problems.add(
             f"validation_split={fraction} of {count} rows leaves {kept} for training and "
@@ -187,34 +217,10 @@ def split_off(arrays: Arrays, fraction: float, problems: Problems) -> tuple[Arra
     return train, validation
 
 
-def class_weights(weights: Mapping[int, float], problems: Problems) -> Callable[[Tensor], Tensor]:
-    """Return the function from class labels to sample weights; a class not named weighs 1."""
-    bad = [key for key in weights if isinstance(key, bool) or not _is_class(key)]
-    if bad or not weights:
-        problems.add(
-            f"class_weight has the keys {bad or list(weights)}; expected class numbers, as in "
-            "{0: 1.0, 1: 3.5}"
-        )
-        return lambda labels: torch.ones(labels.shape[0])
-    table = torch.ones(max(map(int, weights)) + 2)
-    for label, weight in weights.items():
-        table[int(label)] = float(weight)
-
-    def weigh(labels: Tensor) -> Tensor:
-        if labels.ndim > 1 and labels.shape[-1] != 1:
-            labels = labels.argmax(-1)
-        numbers = labels.reshape(labels.shape[0], -1)[:, 0].round().long()
-        # Classes above the largest one named share the table's last entry, 1.
-        return table.to(labels.device)[numbers.clamp(0, len(table) - 1)]
-
-    return weigh
-
-
-def _is_class(key: Any) -> bool:
-    try:
-        return int(key) == key and key >= 0
-    except (TypeError, ValueError):
-        return False
+def _not_arrays(data: Mapping[Any, Any]) -> str:
+    """Return which entries keep a dict from being arrays."""
+    bad = [f"{key!r} a {type(item).__name__}" for key, item in data.items() if not is_arrays(item)]
+    return f" with {', '.join(bad)}" if bad else ""
 
 
 class _Indexed:

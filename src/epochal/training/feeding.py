@@ -28,7 +28,7 @@ def feeds_of_fit(
 ) -> FitFeeds | None:
     """Return the feeds that `fit` asks for; None (and problems noted) if there can be none."""
     source = Source(given.x, given.y, given.sample_weight)
-    arrays = data.to_arrays(source, problems, given.class_weight)
+    arrays = data.to_arrays(source, problems)
     feeding = Feeding(given.batch_size, device, given.shuffle, seed)
     held_out: Arrays | None = None
     train: Feed | None
@@ -44,7 +44,11 @@ def feeds_of_fit(
     else:
         if given.validation_split and given.validation_data is None:
             arrays, held_out = data.split_off(arrays, given.validation_split, problems)
-        for text in data.non_finite(x=arrays.x, y=arrays.y, sample_weight=arrays.sample_weight):
+        if given.class_weight is not None:  # of what is trained on, never of validation
+            arrays = data.with_class_weight(arrays, given.class_weight, problems)
+        labels = data.column_labels(x=given.x, y=given.y)
+        named = {"x": arrays.x, "y": arrays.y, "sample_weight": arrays.sample_weight}
+        for text in data.non_finite(labels, **named):
             warnings.warn(f"fit: {text}; the loss will be NaN where they are used", stacklevel=5)
         if given.steps_per_epoch is not None and given.batch_size is None:
             rows = data.array_feed(arrays, feeding).samples
