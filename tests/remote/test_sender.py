@@ -52,6 +52,26 @@ def test_of_too_many_waiting_events_the_oldest_are_dropped_and_counted(serve):
     sender.close(10)
     assert texts(server) == ["0", "4", "5"]
     assert sender.lost == 3
+    assert sender.reason == "it has not answered so far"
+
+
+def test_a_server_that_falls_behind_is_told_apart_from_a_silent_one(serve):
+    seen = threading.Semaphore(0)
+
+    def answer(handler):
+        seen.release()
+        if handler.text != "0":
+            handler.server.released.wait()
+        handler.status(200)
+
+    sender = sender_to(serve(answer), queue_size=1, timeout=600)
+    for event in (0, 1):
+        sender.put(event)
+        assert seen.acquire(timeout=10)
+    for event in (2, 3, 4):
+        sender.put(event)
+    sender.close(0)
+    assert sender.delivered == 1
     assert sender.reason == "it takes events more slowly than they come"
 
 

@@ -71,7 +71,9 @@ class Sender(Generic[Event]):
         self._failures = 0  # attempts since the last that worked
         self._last_failure = ""
         self._waiting: deque[Event] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._ending = threading.Condition(self._lock)  # apart: an event must not end a pause
         self._closing = False
         self._given_up = False
         self._process = os.getpid()
@@ -82,13 +84,15 @@ class Sender(Generic[Event]):
         """Take one event to be sent after those before it."""
         if os.getpid() != self._process:
             return  # a forked child: a lock copied here may never be released
-        with self._changed:
+        with self._lock:
             self.accepted += 1
             if len(self._waiting) >= self._queue_size:
                 self._waiting.popleft()
-                self._lose(self._last_failure or "it takes events more slowly than they come")
+                slow = "it takes events more slowly than they come"
+                silent = "it has not answered so far"
+                self._lose(self._last_failure or (slow if self.delivered else silent))
             self._waiting.append(event)
-            self._changed.notify_all()
+            self._arrived.notify()
 
     def close(self, flush_timeout: float) -> None:
         """Send what waits, for so many seconds at most, and end the thread.
@@ -97,16 +101,17 @@ class Sender(Generic[Event]):
         """
         if os.getpid() != self._process:
             return
-        with self._changed:
+        with self._lock:
             self._closing = True
-            self._changed.notify_all()
+            self._arrived.notify()
+            self._ending.notify()
         self._thread.join(flush_timeout)
-        with self._changed:
+        with self._lock:
             self._given_up = True
-            self._changed.notify_all()
+            self._ending.notify()
         # It looks up once in a SLICE, except while the system connects or looks up a name.
         self._thread.join(3 * SLICE)
-        with self._changed:
+        with self._lock:
             self.lost = self.accepted - self.delivered
             if self.lost and not self.reason:
                 what = "it" if self.accepted == 1 else "them"
@@ -118,8 +123,8 @@ class Sender(Generic[Event]):
             self._deliver(event)
 
     def _next(self) -> Event | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closing)
+        with self._lock:
+            self._arrived.wait_for(lambda: self._waiting or self._closing)
             return self._waiting.popleft() if self._waiting and not self._given_up else None
 
     def _deliver(self, event: Event) -> None:
@@ -127,7 +132,7 @@ class Sender(Generic[Event]):
         try:
             request = self._request(event)
         except Exception as error:  # a value's own code: it must not end the thread unseen
-            with self._changed:
+            with self._lock:
                 self._lose(f"what was logged cannot be written as JSON: {error!r}")
             return
         for _ in range(self._retries + 1):
@@ -144,11 +149,11 @@ class Sender(Generic[Event]):
                 if problem.final:
                     break
             else:
-                with self._changed:
+                with self._lock:
                     self.delivered += 1
                 self._failures, self._last_failure = 0, ""
                 return
-        with self._changed:
+        with self._lock:
             self._lose(self._last_failure)
 
     def _lose(self, reason: str) -> None:
@@ -158,12 +163,12 @@ class Sender(Generic[Event]):
     def _paused(self) -> bool:
         """Wait before the next attempt; False if there shall be none."""
         seconds = min(_FIRST_PAUSE * 2 ** min(self._failures - 1, 10), _LONGEST_PAUSE)
-        with self._changed:
+        with self._lock:
             closing = self._closing
             if closing and self._failures > self._retries:
                 self._given_up = True
             # `close` cuts a pause short: the attempt that follows may be the last.
-            self._changed.wait_for(
+            self._ending.wait_for(
                 lambda: self._given_up or self._closing is not closing, timeout=seconds
             )
             return not self._given_up
