@@ -1,6 +1,6 @@
-"""Nested dicts, lists and tuples of arrays: several inputs, several outputs, one batch."""
+"""Nested mappings, lists and tuples of arrays: several inputs, several outputs, one batch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 __all__ = ["flatten", "leaves_with_paths", "map_leaves"]
@@ -11,7 +11,7 @@ def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 
     Args:
         function: Called with one leaf, and with the leaves of `rest` at the same place.
-        tree: A leaf, or dicts, lists, tuples and named tuples of leaves; `None` holds no leaf.
+        tree: A leaf, or mappings, lists, tuples and named tuples of leaves; `None` holds no leaf.
         rest: Further trees of the same shape.
 
     Example:
@@ -20,7 +20,7 @@ def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     """
     if tree is None:
         return None
-    if isinstance(tree, dict):
+    if isinstance(tree, Mapping):
         return {key: map_leaves(function, tree[key], *(r[key] for r in rest)) for key in tree}
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(
@@ -40,7 +40,7 @@ def leaves_with_paths(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """
     if tree is None:
         return
-    if isinstance(tree, dict):
+    if isinstance(tree, Mapping):
         for key, item in tree.items():
             yield from leaves_with_paths(item, f"{path}[{key!r}]")
     elif isinstance(tree, (list, tuple)):

@@ -28,13 +28,16 @@ class LineFile:
     def __init__(self, path: StrPath, *, append: bool) -> None:
         self.path = path
         try:
-            # Unbuffered: a row that was written is seen by readers and survives `kill -9`.
-            self._file = open(path, "ab" if append else "wb", buffering=0)  # noqa: SIM115
+            # Unbuffered: a row that was written is seen by readers and survives `kill -9`. Always
+            # at the end of the file: where a write failed, the next one leaves no gap.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if append else os.O_TRUNC)
+            self._file = os.fdopen(os.open(path, flags, 0o666), "ab", buffering=0)
             self._size = os.path.getsize(path)
-            if self._size and not self._ends_in_newline():
-                self.write("")  # a crash tore the last line; keep it apart from ours
+            torn = self._size and not self._ends_in_newline()
         except OSError as error:
             raise self._cannot(error) from error
+        if torn:
+            self.write("")  # a crash tore the last line; keep it apart from ours
 
     @property
     def empty(self) -> bool:
@@ -42,7 +45,11 @@ class LineFile:
         return self._size == 0
 
     def write(self, line: str) -> None:
-        """Append one line."""
+        """Append one line.
+
+        Raises:
+            StorageError: If it cannot be written; what was in the file before is still there.
+        """
         data = (line.removesuffix("\n") + "\n").encode()
         written = 0
         try:
