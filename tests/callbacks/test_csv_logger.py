@@ -48,8 +48,12 @@ def test_values_that_other_callbacks_declare_have_their_column(tmp_path):
             logs["parts"] = [1.0, 2.0]
             logs["undeclared"] = 1.0
 
-    fitted(Adds(), CSVLogger(tmp_path / "log.csv", separator=";"), epochs=1, metrics=[])
-    header, row = list(csv.reader((tmp_path / "log.csv").read_text().splitlines(), delimiter=";"))
+    with pytest.warns(UserWarning, match="undeclared came after the columns of") as caught:
+        fitted(Adds(), CSVLogger(tmp_path / "log.csv", separator=";"), metrics=[])
+    assert len(caught) == 1
+    header, row, _ = list(
+        csv.reader((tmp_path / "log.csv").read_text().splitlines(), delimiter=";")
+    )
     assert header == ["epoch", "loss", "learning_rate", "f1", "parts"]
     assert row[2:] == ["0.01", "nan", "[1.0, 2.0]"]
 

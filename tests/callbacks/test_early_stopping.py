@@ -101,13 +101,13 @@ def test_without_asking_the_last_weights_stay():
 def test_verbose_says_what_happened_and_why(capsys):
     fed([1.0, 0.5, 0.6, 0.7], patience=2, verbose=1).on_train_end()
     assert capsys.readouterr().out.splitlines() == [
-        "EarlyStopping: epoch 1: loss improved to 1",
-        "EarlyStopping: epoch 2: loss improved from 1 (epoch 1) to 0.5",
-        "EarlyStopping: epoch 3: loss is 0.6, no improvement from 0.5 (epoch 2); 1 of 2",
-        "EarlyStopping: epoch 4: loss is 0.7, no improvement from 0.5 (epoch 2); 2 of 2",
+        "EarlyStopping: epoch 3: loss did not improve on 0.5 (epoch 2); 1 of 2",
+        "EarlyStopping: epoch 4: loss did not improve on 0.5 (epoch 2); 2 of 2",
         "EarlyStopping: epoch 4: stopped early, 2 checks without improvement of loss "
         "(best 0.5 (epoch 2))",
     ]
+    fed([NAN], patience=2, verbose=1)
+    assert capsys.readouterr().out == "EarlyStopping: epoch 1: loss is not a number; 1 of 2\n"
 
 
 def test_a_second_fit_starts_counting_anew():

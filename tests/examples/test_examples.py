@@ -55,6 +55,20 @@ def test_the_gan_trains_with_a_step_of_its_own(run):
     assert re.search(r"Epoch 2/2 - 20 steps .* critic: \S+ - generator: \S+ - radius: \S+", printed)
 
 
+def test_the_old_script_runs_with_six_callbacks_and_reloads_its_best_model(run, tmp_path):
+    printed = run("moons_callbacks.py", "400", "out")
+    assert re.search(r"400 epochs, learning rate 0\.001 down to ", printed)
+    assert float(re.search(r"best model: train \S+, test (\S+);", printed)[1]) > 0.8
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"best.safetensors", "log.csv", "tensorboard"}
+
+
+def test_f1_is_watched_by_a_stop_that_stands_before_it(run):
+    printed = run("f1_each_epoch.py", "12")
+    assert "val_precision: " in printed
+    assert float(re.search(r"best F1 (\S+) in", printed)[1]) > 0.9
+
+
 def test_every_example_is_run_by_some_test(root):
     tests = "".join(file.read_text(encoding="utf-8") for file in root.glob("tests/**/*.py"))
     examples = [path.name for path in (root / "examples").glob("*.py")]

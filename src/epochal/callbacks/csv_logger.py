@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Never
@@ -59,6 +60,7 @@ class CSVLogger(Callback):
         self._names: LogNames | None = None
         self._columns: list[str] | None = None
         self._file: LineFile | None = None
+        self._warned = False
 
     def check(self, names: LogNames) -> Iterable[str]:
         """Fix the columns, and compare them with those of a file to append to."""
@@ -77,7 +79,7 @@ class CSVLogger(Callback):
         """Open the file, and write the header if the columns are known."""
         self.close()
         self._file = LineFile(self.filename, append=self.append)
-        self._columns = None
+        self._columns, self._warned = None, False
         if self._names is not None:
             self._begin(["epoch", *self._names])
 
@@ -89,6 +91,14 @@ class CSVLogger(Callback):
         if self._columns is None:
             self._begin(["epoch", *logs])
         row = {"epoch": epoch, **logs}
+        late = [name for name in row if name not in (self._columns or ())]
+        if late and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"CSVLogger: {', '.join(late)} came after the columns of {str(self.filename)!r} "
+                "were fixed and is not written; name it in `provides` of the callback that logs it",
+                stacklevel=2,
+            )
         self._file.write(self._line([_field(row.get(name)) for name in self._columns or ()]))
 
     def on_train_end(self, logs: Any = None) -> None:

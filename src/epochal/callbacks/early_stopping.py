@@ -82,17 +82,15 @@ class EarlyStopping(MonitorCallback):
             return
         self.wait += 1
         if self.improves(current, self.best):
-            self._say(f"epoch {epoch + 1}: {self.monitor} improved{self._from()} to {current:.5g}")
             self.best, self.best_epoch = current, epoch
             if self.restore_best_weights:
                 self._keep_weights()
             if self.baseline is None or self.improves(current, self.baseline):
                 self.wait = 0
         else:
-            self._say(
-                f"epoch {epoch + 1}: {self.monitor} is {current:.5g}, no improvement"
-                f"{self._from()}; {self.wait} of {max(self.patience, 1)}"
-            )
+            worse = "is not a number" if self.best is None else f"did not improve on {self._best()}"
+            count = f"{self.wait} of {max(self.patience, 1)}"
+            self._say(f"epoch {epoch + 1}: {self.monitor} {worse}; {count}")
         if self.wait >= max(self.patience, 1):
             self.stopped_epoch = epoch
             self.model.stop_training = True
@@ -100,7 +98,7 @@ class EarlyStopping(MonitorCallback):
     def on_train_end(self, logs: Any = None) -> None:
         """Say why training stopped, and bring the best weights back."""
         if self.stopped_epoch is not None:
-            best = "never a number" if self.best is None else self._from().replace(" from", "best")
+            best = "it never was a number" if self.best is None else f"best {self._best()}"
             self._say(
                 f"epoch {self.stopped_epoch + 1}: stopped early, {self.wait} checks without "
                 f"improvement of {self.monitor} ({best})"
@@ -117,10 +115,8 @@ class EarlyStopping(MonitorCallback):
             for name, tensor in weights.items():
                 self.best_weights[name].copy_(tensor)
 
-    def _from(self) -> str:
-        if self.best is None or self.best_epoch is None:
-            return ""
-        return f" from {self.best:.5g} (epoch {self.best_epoch + 1})"
+    def _best(self) -> str:
+        return f"{self.best:.5g} (epoch {(self.best_epoch or 0) + 1})"
 
     def _say(self, text: str) -> None:
         if self.verbose:

@@ -105,8 +105,8 @@ class Timer(Callback):
             if seconds > self._times["step"] and name not in self._warned:
                 self._warned.add(name)
                 warnings.warn(
-                    f"Timer: the batch hooks of {name} took {seconds:.3g} s in epoch {self._epoch + 1}, "
-                    f"longer than its steps ({self._times['step']:.3g} s)",
+                    f"Timer: the batch hooks of {name} took {seconds:.3g} s in epoch "
+                    f"{self._epoch + 1}, longer than its steps ({self._times['step']:.3g} s)",
                     stacklevel=2,
                 )
         self._epoch = None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from epochal.callbacks import CallbackList, History, ProgbarLogger
+from epochal.callbacks import Callback, CallbackList, History, ProgbarLogger
 from epochal.callbacks.dispatch import by_needs
 from epochal.core.errors import Problems, UsageError
 from epochal.core.random import draw_seed
@@ -201,10 +201,15 @@ def plan_evaluate(
     feed = feed_of_one_pass(source, batch_size, steps, compiled.device, problems)
     if not compiled.leaves_alone("test_step"):
         compiled.prepare(first_look(feed), problems)
+    hooks = CallbackList(callbacks)
+    # Callbacks may be shared with `fit`, so what only `fit` logs may be watched here as well.
+    names = compiled.log_names(validation=True, learning_rate=True)
+    for callback in hooks:
+        for name in callback.needs:
+            _check_need(callback, name, names, problems)
     problems.raise_if_any()
     compiled.find_penalties()
-    hooks = _driven(model, callbacks, shown, feed)
-    return EvaluatePlan(model, compiled, feed, hooks)
+    return EvaluatePlan(model, compiled, feed, _driven(model, hooks, shown, feed))
 
 
 def plan_predict(
@@ -253,15 +258,19 @@ def _check_callbacks(callbacks: CallbackList, names: LogNames, problems: Problem
         problems.add(str(error))
     for callback in callbacks:
         for name in callback.needs:
-            problem = names.problem_with(name)
-            if problem is not None:
-                problems.add(f"{type(callback).__name__}: {problem}")
+            _check_need(callback, name, names, problems)
         for text in callback.check(names):
             problems.add(text)
 
 
+def _check_need(callback: Callback, name: str, names: LogNames, problems: Problems) -> None:
+    problem = names.problem_with(name)
+    if problem is not None:
+        problems.add(f"{type(callback).__name__}: {problem}")
+
+
 def _driven(model: Any, callbacks: Any, verbose: int, feed: Feed) -> CallbackList:
-    found = CallbackList(callbacks)
+    found = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks)
     if verbose and not any(isinstance(callback, ProgbarLogger) for callback in found):
         found.append(ProgbarLogger())
     found.set_model(model)
