@@ -52,7 +52,7 @@ def fit(console=None, callbacks=(), **keywords):
     """Fit 4 steps an epoch and return what the console was given."""
     console = console or terminal()
     arguments = {"epochs": 3, "batch_size": 8, "verbose": 1, **keywords}
-    model().fit(X, Y, callbacks=[*callbacks, ProgbarLogger(console)], **arguments)
+    model().fit(X, Y, callbacks=[*callbacks, ProgbarLogger(console=console)], **arguments)
     return console.file.getvalue()
 
 
@@ -150,7 +150,7 @@ def test_data_of_unknown_length_show_their_length_from_the_second_epoch_on():
         on_train_batch_begin=lambda batch, logs: shown.append(screen(console.file.getvalue())),
         on_train_batch_end=pause(0.11),
     )
-    model().fit(Batches(), epochs=2, callbacks=[looker, ProgbarLogger(console)])
+    model().fit(Batches(), epochs=2, callbacks=[looker, ProgbarLogger(console=console)])
     assert re.match(r"Epoch 1/2  1/\?  \d+/s  loss", shown[1][-1])
     assert re.match(r"Epoch 2/2 \S+  1/4  \d+/s  0:\d\d left", shown[5][-1])
 
@@ -179,7 +179,7 @@ def test_a_terminal_without_unicode_gets_a_bar_it_can_show():
         X,
         Y,
         batch_size=8,
-        callbacks=[LambdaCallback(on_train_batch_end=pause(0.11)), ProgbarLogger(console)],
+        callbacks=[LambdaCallback(on_train_batch_end=pause(0.11)), ProgbarLogger(console=console)],
     )
     console.file.flush()
     assert "######" in console.file.buffer.getvalue().decode("ascii")
@@ -210,8 +210,8 @@ def test_verbose_0_says_nothing(capsys):
 def test_evaluate_and_predict_end_in_one_line_each():
     console = terminal()
     made = model()
-    made.evaluate(X, Y, batch_size=8, callbacks=[ProgbarLogger(console)])
-    made.predict(X, batch_size=8, callbacks=[ProgbarLogger(console)])
+    made.evaluate(X, Y, batch_size=8, callbacks=[ProgbarLogger(console=console)])
+    made.predict(X, batch_size=8, callbacks=[ProgbarLogger(console=console)])
     evaluated, predicted = screen(console.file.getvalue())
     assert re.fullmatch(r"Evaluate - 4 steps - \S+ - \S+/step - loss: \S+ - mae: \S+", evaluated)
     assert re.fullmatch(r"Predict - 4 steps - \S+ - \S+/step", predicted)
@@ -279,3 +279,12 @@ def test_a_real_terminal_ends_up_with_the_lines_of_the_epochs():
     shown = screen(text)
     assert len(shown) == 3
     assert all(LINE.fullmatch(line) for line in shown), shown
+
+
+def test_samples_can_be_counted_instead_of_steps(capsys):
+    model().fit(X, Y, batch_size=8, epochs=1, callbacks=ProgbarLogger("samples"), verbose=2)
+    assert f"Epoch 1/1 - {len(X)} samples - " in capsys.readouterr().out
+    model().fit(iter([(X, Y)] * 2), callbacks=ProgbarLogger("samples", stateful_metrics=["auc"]))
+    assert f"{2 * len(X)} samples" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="did you mean 'samples'"):
+        ProgbarLogger("sample")

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal, Never
 
 from rich.console import Console
 from rich.file_proxy import FileProxy
@@ -10,6 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from epochal.callbacks.base import Callback
+from epochal.core.errors import UsageError, reject_unknown, unknown_name
 
 __all__ = ["ProgbarLogger"]
 
@@ -27,7 +29,12 @@ class ProgbarLogger(Callback):
     anywhere.
 
     Args:
+        count_mode: Whether `"steps"` or `"samples"` are counted.
+        stateful_metrics: Accepted for old scripts: values are shown as they are logged.
         console: Where to; standard output by default.
+
+    Raises:
+        UsageError: If `count_mode` is something else.
 
     Example:
         >>> progress = ProgbarLogger()
@@ -35,7 +42,19 @@ class ProgbarLogger(Callback):
         'Epoch 1/9 - 4 steps - 600ms - 125ms/step - loss: 0.2500 - acc: 0.9000'
     """
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        count_mode: Literal["steps", "samples"] = "steps",
+        stateful_metrics: Iterable[str] | None = None,
+        console: Console | None = None,
+        **unknown: Never,
+    ) -> None:
+        reject_unknown(ProgbarLogger.__init__, unknown)
+        modes = ("steps", "samples")
+        if count_mode not in modes:
+            raise UsageError(f"ProgbarLogger: {unknown_name('count_mode', count_mode, modes)}")
+        self.count_mode = count_mode
+        self.stateful_metrics = set(stateful_metrics or ())
         self._given = console
         self._console = console or Console()
         self._live: Live | None = None
@@ -128,7 +147,8 @@ class ProgbarLogger(Callback):
         """
         values = [f"{name}: {_number(value)}" for name, value in (logs or {}).items()]
         rate = [f"{_duration(step)}/step"] if steps else []
-        return " - ".join([title, f"{steps} steps", _duration(took), *rate, *values])
+        count = f"{steps} steps" if self.count_mode == "steps" else f"{self._rows()[0]} samples"
+        return " - ".join([title, count, _duration(took), *rate, *values])
 
     def _start(self, *, fitting: bool) -> None:
         params = self.params or {}
@@ -179,6 +199,10 @@ class ProgbarLogger(Callback):
             # and beneath another live display plain printing is what that display looks out for.
             print(line, file=None if self._given is None else self._given.file, flush=True)
 
+    def _rows(self) -> tuple[int, int]:
+        """Return how many rows of the pass have been seen, and of how many (0 if unknown)."""
+        return (0, 0) if self.model is None else self.model.rows_seen
+
     def _per_step(self) -> float:
         return (self._stepped - self._began) / max(self._seen, 1)
 
@@ -199,8 +223,10 @@ class ProgbarLogger(Callback):
             left = (total - done) * self._took
             parts = [f"{_duration(self._took)}/epoch"]
         else:
+            left = ((self._steps or 0) - self._seen) * step
             done, total = self._seen, self._steps or 0
-            left = (total - done) * step
+            if self.count_mode == "samples":
+                done, total = self._rows()
             parts = [
                 f"{done}/{total or '?'}",
                 f"{1 / step:.0f}/s" if step < 1 else f"{_duration(step)}/step",

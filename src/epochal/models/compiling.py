@@ -130,6 +130,11 @@ class CompiledModel(BaseModel):
         return None if self._compiled is None else self._compiled.batch_loss
 
     @property
+    def rows_seen(self) -> tuple[int, int]:
+        """How many rows the present pass has seen, and how many it has (0 if nobody knows)."""
+        return (0, 0) if self._compiled is None else self._compiled.rows_seen
+
+    @property
     def loss(self) -> Any:
         """The loss as it was given to `compile`."""
         return None if self._compiled is None else self._compiled.objective.given

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from epochal.core.errors import Problems, UsageError
-from epochal.core.trees import map_leaves
-from epochal.data import Batch
+from epochal.core.trees import flatten, map_leaves
+from epochal.data import Batch, Feed
 from epochal.layers import Layer
 from epochal.logs import LogNames, Scoreboard
 from epochal.optimizers import Optimizer
@@ -65,6 +65,7 @@ class Compiled:
         self.regularized: list[Layer] = []
         self.resolved = False
         self.is_fitting = False
+        self.rows_seen = (0, 0)
         self.batch_loss: Any = None
         """The loss of the last training batch, on the device: reading it may wait."""
 
@@ -149,6 +150,11 @@ class Compiled:
     def scoreboard(self) -> Scoreboard:
         """Return a fresh scoreboard for one pass over data."""
         return Scoreboard(self.objective.names, self.metrics.scored)
+
+    def count_rows(self, batch: Batch, feed: Feed, *, first: bool) -> None:
+        """Note how many rows of a pass have been seen, for callbacks that show it."""
+        size = int(flatten(batch[0])[0].shape[0])
+        self.rows_seen = ((0 if first else self.rows_seen[0]) + size, feed.samples or 0)
 
     def tracked(self) -> list[str]:
         """Return the names of the metrics that a step of the user's own updates itself."""

@@ -52,7 +52,8 @@ class FitPlan:
 
     def unlisted(self) -> dict[str, Callable[[], float]]:
         """Return what can be read from any logs without being listed."""
-        return {"learning_rate": self._rate, "lr": self._rate}
+        rate = self._rate()  # of this moment: logs may be kept and read later
+        return {"learning_rate": lambda: rate, "lr": lambda: rate}
 
     def epoch_logs(self, trained: Moment | Returned, validated: Moment | Returned | None) -> Logs:
         """Return the logs of an epoch and its validation."""

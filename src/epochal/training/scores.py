@@ -1,5 +1,6 @@
 """The metrics that `compile` asks for, each with its name and its output."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,9 @@ class MetricPlan:
             what = "weighted_metrics" if weighted else "metrics"
             if len(outputs) == 1 and not isinstance(given, dict):
                 lists = [given]
+            elif _is_entry(given):
+                # One metric for every output, each with a state of its own.
+                lists = [copy.deepcopy(given) for _ in outputs]
             else:
                 lists = per_output(given, outputs, what, problems)
             for output, entries in zip(outputs, lists, strict=True):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from epochal.core.trees import flatten, map_leaves
@@ -28,12 +27,12 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
     assert optimizer is not None  # a fit without one is refused
     scaled = loss if optimizer.loss_scale_factor is None else optimizer.scale_loss(loss)
     scaled.backward()  # type: ignore[no-untyped-call]
+    outputs = map_leaves(_kept, prediction) if board.scores else None
     optimizer.step()
     compiled.batch_loss = loss = loss.detach()
     board.add_loss(loss, batch_size(x), parts)
     if board.scores:
-        # Detached: a kept output must not keep the graph that made it.
-        board.add_outputs(y, _detached(prediction), sample_weight)
+        board.add_outputs(y, outputs, sample_weight)
 
 
 def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> Any:
@@ -81,7 +80,9 @@ def _loss(
     return (loss + compiled.penalty() if compiled.regularized else loss), parts
 
 
-def _detached(prediction: Any) -> Any:
-    if isinstance(prediction, Tensor):
-        return prediction.detach()
-    return map_leaves(torch.Tensor.detach, prediction)
+def _kept(output: Tensor) -> Tensor:
+    """Return an output that neither keeps its graph nor changes with the weights."""
+    base = output._base
+    # A weight that is handed out as it is, or a view of one: the update writes into it.
+    changes = output.is_leaf if base is None else base.is_leaf
+    return output.detach().clone() if changes else output.detach()
