@@ -67,6 +67,10 @@ def test_weights_that_do_not_fit_are_refused(weight: Any) -> None:
         Mean()(torch.ones(2, 2), weight)
 
 
+def test_weights_may_be_a_column() -> None:
+    assert float(Mean()([1.0, 3.0], [[1.0], [3.0]])) == 2.5
+
+
 def test_weights_for_a_single_number_are_refused() -> None:
     with pytest.raises(UsageError, match="sample_weight"):
         Mean()(1.0, [1.0, 2.0])
