@@ -174,6 +174,8 @@ class Metric(Configurable, ABC):
         """Return the metrics kept in attributes, each once, by where they stand."""
         found: dict[str, Metric] = {}
         for attribute, value in vars(self).items():
+            if value is self._weights or not isinstance(value, (Metric, list, tuple, dict)):
+                continue  # quickly: every reading of a metric comes by here
             for path, leaf in leaves_with_paths(value, attribute):
                 if isinstance(leaf, Metric) and not any(leaf is part for part in found.values()):
                     found[path] = leaf
