@@ -1,6 +1,6 @@
 """Losses and metrics of one pass over data: fed by the step, read by whoever looks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -51,6 +51,17 @@ class Scored(NamedTuple):
     metric: Measure
     output: Any = None  # None: the only output; else the index or key of one of several
     weighted: bool = False
+    keys: Mapping[str, str] | None = None
+    """If the result is a dict: the name each of its values is logged under, to its key there."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name it is logged under."""
+        return (self.name,) if self.keys is None else tuple(self.keys)
+
+    def value(self, result: Any, name: str) -> Any:
+        """Return the part of a result that is logged under `name`."""
+        return result if self.keys is None else result[self.keys[name]]
 
 
 class Kept(NamedTuple):
@@ -78,7 +89,7 @@ class Scoreboard:
         self._add_loss = next(iter(self._means.values())).add
         self._parts = list(self._means.values())[1:]
         scored = list(scored)
-        self._scored = {entry.name: entry for entry in scored}
+        self._scored = {name: entry for entry in scored for name in entry.names}
         self._coalesced = [entry for entry in scored if entry.metric.coalesce]
         self._direct = [entry for entry in scored if not entry.metric.coalesce]
         self._kept: list[Kept] = []
@@ -120,7 +131,7 @@ class Scoreboard:
             self._kept,
             len(self._kept),
             # A metric of the user's own may keep its state anywhere: ask it while it is true.
-            {entry.name: set_aside(entry.metric.result()) for entry in self._direct},
+            {name: value for entry in self._direct for name, value in _results(entry)},
         )
 
     def close(self) -> None:
@@ -146,7 +157,7 @@ class Scoreboard:
         present = metric.snapshot()
         try:
             _advanced(entry, base[self._coalesced.index(entry)], _joined(kept[:length]))
-            return set_aside(metric.result())
+            return set_aside(entry.value(metric.result(), name))
         finally:
             metric.restore(present)
 
@@ -195,6 +206,11 @@ def _size(tree: Any) -> int:
 
 def _part(tree: Any, output: Any) -> Any:
     return tree if output is None or isinstance(tree, Tensor) or tree is None else tree[output]
+
+
+def _results(entry: Scored) -> list[tuple[str, Any]]:
+    result = set_aside(entry.metric.result())
+    return [(name, entry.value(result, name)) for name in entry.names]
 
 
 def _update(entry: Scored, batch: Kept) -> None:

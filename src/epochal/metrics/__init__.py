@@ -17,14 +17,18 @@ from epochal.metrics.accuracy import (
     TopKCategoricalAccuracy,
 )
 from epochal.metrics.base import Metric
+from epochal.metrics.epoch import EpochMetric
 from epochal.metrics.mean import Mean, MeanMetricWrapper
 from epochal.metrics.registry import deserialize, get, is_accuracy, resolve_accuracy, serialize
 from epochal.metrics.regression import MeanAbsoluteError, MeanSquaredError
+from epochal.metrics.torchmetric import TorchMetric
 
 __all__ = [
     "Accuracy",
     "BinaryAccuracy",
     "CategoricalAccuracy",
+    "EpochMetric",
+    "TorchMetric",
     "Mean",
     "MeanAbsoluteError",
     "MeanMetricWrapper",

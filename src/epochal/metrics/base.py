@@ -1,6 +1,7 @@
 """What a metric is: weights that add up over batches, and a result that can be read any time."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, Never
 
 import torch
@@ -46,6 +47,10 @@ class Metric(Configurable, ABC):
 
     direction: Any = None
     """`"max"` or `"min"`: which way is better, for `mode="auto"`; None if it cannot be said."""
+
+    outputs: Sequence[str] = ()
+    """If `result` returns a dict: its keys, so that they are known before training; each is logged
+    under its own name."""
 
     coalesce: bool = False
     """Whether the outputs of several batches may be scored in one update with the same result,

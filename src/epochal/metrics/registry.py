@@ -14,6 +14,7 @@ from epochal.metrics import accuracy
 from epochal.metrics.base import Metric
 from epochal.metrics.mean import FunctionMetric, Mean
 from epochal.metrics.regression import MeanAbsoluteError, MeanSquaredError
+from epochal.metrics.torchmetric import TorchMetric, is_torchmetric
 
 __all__ = ["deserialize", "get", "is_accuracy", "resolve_accuracy", "serialize"]
 
@@ -39,7 +40,7 @@ def get(identifier: Any) -> Metric:
 
     Args:
         identifier: A name (`"mse"`, `"BinaryAccuracy"`), a metric class, a metric, a configuration,
-            or a function `(y_true, y_pred)`.
+            a function `(y_true, y_pred)`, or a metric of torchmetrics.
 
     Raises:
         UsageError: If no metric has that name, or it cannot be a metric.
@@ -58,6 +59,8 @@ def get(identifier: Any) -> Metric:
         return _METRICS[identifier]()
     if isinstance(identifier, Mapping):
         return deserialize(identifier)
+    if is_torchmetric(identifier):
+        return TorchMetric(identifier)
     if isinstance(identifier, nn.Module):
         raise UsageTypeError(
             # Torch's losses want (y_pred, y_true), others may not: no order is safe to assume.

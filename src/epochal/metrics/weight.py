@@ -23,7 +23,8 @@ class Weight:
     in torch's and NumPy's functions.
 
     Args:
-        shape: Its shape, `()` for a number.
+        shape: Its shape, `()` for a number; None for a size that the first update decides, as in
+            `(None,)`. Until then the weight is a number.
         initializer: The name of an initializer, a number, or a function of the shape.
         dtype: Its type.
         name: Its name in saved states.
@@ -37,7 +38,7 @@ class Weight:
         (1.25, 5.0, 0.0)
     """
 
-    __slots__ = ("_initial", "dtype", "name", "reduction", "shape", "value")
+    __slots__ = ("_initial", "_open", "dtype", "name", "reduction", "shape", "value")
 
     def __init__(
         self, shape: Any, initializer: Any, dtype: Any, name: str, reduction: Reduction
@@ -48,7 +49,8 @@ class Weight:
         self.dtype = as_dtype(dtype)
         self.name = name
         self.reduction = reduction
-        self._initial = _initial(initializer, self.shape, self.dtype)
+        self._open = None in self.shape
+        self._initial = _initial(initializer, () if self._open else self.shape, self.dtype)
         self.reset()
 
     def assign(self, value: Any) -> None:
@@ -58,7 +60,7 @@ class Weight:
             UsageError: If the shape is another one (unless the weight is for concatenation).
         """
         tensor = _tensor(value).to(self.dtype)
-        if tensor.ndim == 0 and self.reduction != "concat":
+        if tensor.ndim == 0 and self.reduction != "concat" and not self._open:
             tensor = tensor.expand(self.shape)
         self._check(tensor)
         # A copy: the caller may go on changing what it passed in.
@@ -73,6 +75,12 @@ class Weight:
         if not isinstance(value, (int, float)):
             value = _tensor(value)
             self._follow(value)
+            if self._open and 0 < self.value.ndim == value.ndim and value.shape != self.value.shape:
+                raise UsageError(
+                    f"the weight {self.name!r} has the shape {tuple(self.value.shape)} since the "
+                    f"first batch; this one needs {tuple(value.shape)}: give all batches the same "
+                    "number of outputs, or call reset_state first"
+                )
         try:
             added = (self.value + value).to(self.dtype)
         except RuntimeError:
@@ -108,7 +116,11 @@ class Weight:
             self._initial = self._initial.to(value.device, non_blocking=True)
 
     def _check(self, value: Tensor) -> None:
-        if value.shape != self.shape and self.reduction != "concat":
+        if self._open:
+            fits = value.ndim in (0, len(self.shape))
+        else:
+            fits = value.shape == self.shape
+        if not fits and self.reduction != "concat":
             raise UsageError(
                 f"the weight {self.name!r} has the shape {self.shape}; it got a value of "
                 f"{tuple(value.shape)}: sum or average it to the weight's shape first"

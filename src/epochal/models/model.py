@@ -141,6 +141,7 @@ class Model(CompiledModel):
         steps: int | None = None,
         callbacks: Any = None,
         return_dict: bool = False,
+        metrics: Any = None,
         **unknown: Never,
     ) -> Any:
         """Return the loss and the metrics over data, without training.
@@ -154,6 +155,8 @@ class Model(CompiledModel):
             steps: Batches to look at; all of them by default.
             callbacks: One callback or a list of them.
             return_dict: Whether to return values by name.
+            metrics: More metrics for this call, as for `compile`, without compiling again; they
+                come after those of `metrics_names`.
 
         Returns:
             The loss if there are no metrics; else a list in the order of `metrics_names`, or a
@@ -171,7 +174,9 @@ class Model(CompiledModel):
         """
         reject_unknown(Model.evaluate, unknown, "evaluate")
         source = Source(x, y, sample_weight)
-        plan = plan_evaluate(self, self._compiled, source, batch_size, steps, verbose, callbacks)
+        plan = plan_evaluate(
+            self, self._compiled, source, batch_size, steps, verbose, callbacks, metrics
+        )
         values = run_evaluate(plan)
         if return_dict:
             return values

@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -13,7 +13,7 @@ from epochal.core.errors import Problems, UsageError
 from epochal.core.trees import flatten, map_leaves
 from epochal.data import Batch, Feed
 from epochal.layers import Layer
-from epochal.logs import LogNames, Scoreboard
+from epochal.logs import LogNames, Scoreboard, Scored
 from epochal.optimizers import Optimizer
 from epochal.training.objective import Objective
 from epochal.training.scores import MetricPlan
@@ -83,7 +83,9 @@ class Compiled:
             return self.model(x)
         return self.model(*x) if self.passing == "positions" else self.model(**x)
 
-    def prepare(self, look: FirstLook, problems: Problems) -> None:
+    def prepare(
+        self, look: FirstLook, problems: Problems, extra: MetricPlan | None = None
+    ) -> list[Scored]:
         """Run the model on the first rows, without training, and settle what depends on shapes.
 
         This builds lazy layers, and finds wrong shapes, labels and losses before anything changed.
@@ -91,19 +93,27 @@ class Compiled:
         Args:
             look: What to run it on.
             problems: Where to note what cannot work.
+            extra: Metrics that one call asks for beside the compiled ones.
+
+        Returns:
+            The extra metrics in their places.
         """
         batch, targets, whole = look
         rows = batch if whole else map_leaves(lambda leaf: leaf[:2], batch)
         self.model.note_inputs(rows[0])
         prediction = self._dry_run(rows[0], problems)
         if prediction is None or problems:
-            return
+            return []
         if self.objective.given is not None or not self.own & {"train_step", "compute_loss"}:
             self.objective.resolve(targets, prediction, problems)
             self.objective.to(self.device)
         if batch[1] is not None and not problems:
             self.metrics.resolve(batch[1], prediction, self.objective.names, problems)
+            if extra is not None:
+                names = [*self.objective.names, *self.metrics.names]
+                extra.resolve(batch[1], prediction, names, problems)
         self.resolved = not problems
+        return [] if extra is None else extra.scored
 
     def leaves_alone(self, step: str) -> bool:
         """Whether a step is the user's own, and the model has all its weights.
@@ -147,9 +157,9 @@ class Compiled:
         found = [layer.penalty() for layer in self.regularized]
         return torch.stack([value for value in found if value is not None]).sum()
 
-    def scoreboard(self) -> Scoreboard:
+    def scoreboard(self, extra: Sequence[Scored] = ()) -> Scoreboard:
         """Return a fresh scoreboard for one pass over data."""
-        return Scoreboard(self.objective.names, self.metrics.scored)
+        return Scoreboard(self.objective.names, [*self.metrics.scored, *extra])
 
     def count_rows(self, batch: Batch, feed: Feed, *, first: bool) -> None:
         """Note how many rows of a pass have been seen, for callbacks that show it."""

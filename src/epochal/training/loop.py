@@ -1,7 +1,7 @@
 """THE loop: what happens in `fit`, `evaluate` and `predict`, in reading order."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -9,7 +9,7 @@ import torch
 from epochal.callbacks import CallbackList, History
 from epochal.core.trees import map_leaves
 from epochal.data import Feed
-from epochal.logs import Logs, Moment, Returned
+from epochal.logs import Logs, Moment, Returned, Scored
 from epochal.training.compiled import Compiled
 from epochal.training.plan import EvaluatePlan, FitPlan, PredictPlan
 from epochal.training.step import as_data, batch_size, predict_step, test_step, train_step
@@ -80,7 +80,11 @@ def train_epoch(plan: FitPlan, epoch: int) -> Moment | Returned | None:
 
 
 def evaluate_feed(
-    compiled: Compiled, callbacks: CallbackList, feed: Feed, epoch: int = 0
+    compiled: Compiled,
+    callbacks: CallbackList,
+    feed: Feed,
+    epoch: int = 0,
+    extra: Sequence[Scored] = (),
 ) -> Moment | Returned:
     """Pass once over the data without training, and return its losses and metrics."""
     model = compiled.model
@@ -90,7 +94,7 @@ def evaluate_feed(
     watched = compiled.is_fitting and any(c.takes_predictions for c in callbacks)
     callbacks.on_test_begin()
     model.eval()
-    board = Returned(compiled.tracked()) if own else compiled.scoreboard()
+    board = Returned(compiled.tracked()) if own else compiled.scoreboard(extra)
     with torch.no_grad():
         for index, batch in enumerate(feed.epoch(epoch)):
             if begins:
@@ -117,7 +121,7 @@ def run_evaluate(plan: EvaluatePlan) -> dict[str, Any]:
     """Evaluate and return every loss and metric by name, as numbers."""
     with _released(plan), plan.compiled.metrics_kept():
         plan.model.stop_evaluating = False
-        moment = evaluate_feed(plan.compiled, plan.callbacks, plan.feed)
+        moment = evaluate_feed(plan.compiled, plan.callbacks, plan.feed, extra=plan.extra)
         return {name: moment.read(name) for name in moment.names}
 
 

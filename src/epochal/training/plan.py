@@ -10,10 +10,11 @@ from epochal.callbacks.dispatch import by_needs
 from epochal.core.errors import Problems, UsageError
 from epochal.core.random import draw_seed
 from epochal.data import Feed, Source
-from epochal.logs import LogNames, Logs, Moment, Returned
+from epochal.logs import LogNames, Logs, Moment, Returned, Scored
 from epochal.training.arguments import FitArguments, Verbose, check_numbers, check_shared
 from epochal.training.compiled import Compiled
 from epochal.training.feeding import feed_of_one_pass, feeds_of_fit, first_look
+from epochal.training.scores import MetricPlan
 
 __all__ = [
     "EvaluatePlan",
@@ -105,6 +106,8 @@ class EvaluatePlan:
     compiled: Compiled
     feed: Feed
     callbacks: CallbackList
+    extra: list[Scored]
+    """Metrics that this call asked for beside the compiled ones."""
 
     def close(self) -> None:
         """Let go of the data."""
@@ -187,6 +190,7 @@ def plan_evaluate(
     steps: int | None,
     verbose: Verbose,
     callbacks: Any,
+    metrics: Any = None,
 ) -> EvaluatePlan:
     """Check everything `evaluate` was given.
 
@@ -200,8 +204,11 @@ def plan_evaluate(
         raise AssertionError  # unreachable: raise_if_any raised
     shown = check_shared(batch_size, steps, verbose, problems)
     feed = feed_of_one_pass(source, batch_size, steps, compiled.device, problems)
+    extra: list[Scored] = []
     if not compiled.leaves_alone("test_step"):
-        compiled.prepare(first_look(feed), problems)
+        extra = compiled.prepare(first_look(feed), problems, MetricPlan(metrics))
+    elif metrics is not None:
+        problems.add("metrics= needs the model's own test_step to be left as it is")
     hooks = CallbackList(callbacks)
     # Callbacks may be shared with `fit`, so what only `fit` logs may be watched here as well.
     names = compiled.log_names(validation=True, learning_rate=True)
@@ -210,7 +217,7 @@ def plan_evaluate(
             _check_need(callback, name, names, problems)
     problems.raise_if_any()
     compiled.find_penalties()
-    return EvaluatePlan(model, compiled, feed, _driven(model, hooks, shown, feed))
+    return EvaluatePlan(model, compiled, feed, _driven(model, hooks, shown, feed), extra)
 
 
 def plan_predict(

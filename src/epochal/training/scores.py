@@ -59,25 +59,26 @@ class MetricPlan:
                     target, predicted = select(y, output.key), select(prediction, output.key)
                     if metrics.is_accuracy(typed) and isinstance(target, Tensor):
                         metric = metrics.resolve_accuracy(typed, target, predicted)
-                    name = output.prefix() + typed
-                    if name in taken:
-                        base = f"weighted_{name}" if weighted else name
-                        name = unique_name(base, taken.__contains__)
-                    taken.add(name)
-                    self.scored.append(Scored(name, metric, output.key, weighted))
+                    names = [
+                        _free(output.prefix() + name, weighted, taken)
+                        for name in metric.outputs or (typed,)
+                    ]
+                    keys = dict(zip(names, metric.outputs, strict=True)) if metric.outputs else None
+                    self.scored.append(Scored(names[0], metric, output.key, weighted, keys))
 
     def directions(self) -> dict[str, Direction | None]:
         """Return every name as far as it is known, with the way in which it gets better."""
         if self.scored:
-            return {entry.name: entry.metric.direction for entry in self.scored}
+            return {name: entry.metric.direction for entry in self.scored for name in entry.names}
         return dict.fromkeys(self.names)
 
     @property
     def names(self) -> list[str]:
         """The names known so far: as they will be logged once the outputs are known."""
         if self.scored:
-            return [entry.name for entry in self.scored]
-        return [typed for given in (self._plain, self._weighted) for typed, _ in _flat(given)]
+            return [name for entry in self.scored for name in entry.names]
+        flat = (entry for given in (self._plain, self._weighted) for entry in _flat(given))
+        return [name for typed, metric in flat for name in metric.outputs or (typed,)]
 
     @property
     def metrics(self) -> list[Metric]:
@@ -97,6 +98,14 @@ def _looked_up(given: Any) -> Any:
         return [_looked_up(item) for item in given]
     metric = metrics.get(given)
     return (given if isinstance(given, str) else metric.name), metric
+
+
+def _free(name: str, weighted: bool, taken: set[str]) -> str:
+    """Return the name a metric is logged under, and note it as taken."""
+    if name in taken:
+        name = unique_name(f"weighted_{name}" if weighted else name, taken.__contains__)
+    taken.add(name)
+    return name
 
 
 def _is_entry(given: Any) -> bool:
