@@ -1,7 +1,7 @@
 """Models: `compile`, `fit`, `evaluate`, `predict` around any `torch.nn.Module`."""
 
+from epochal.models.loading import load_model
 from epochal.models.model import Model
-from epochal.models.saving import load_model
 from epochal.models.sequential import Sequential
 
 __all__ = ["Model", "Sequential", "load_model"]

@@ -14,7 +14,15 @@ from epochal.core.config import Configurable
 from epochal.core.errors import Problems, UsageError, unknown_name
 from epochal.storage import load_tensors, save_tensors
 
-__all__ = ["load_model", "load_weights", "restore", "save_model", "save_weights"]
+__all__ = [
+    "assign",
+    "load_weights",
+    "restore",
+    "restore_optimizer",
+    "save_model",
+    "save_weights",
+    "weights_of",
+]
 
 _OPTIMIZER = "optimizer/"  # no weight's name holds a slash
 
@@ -27,7 +35,7 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
 def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
     """Read a model's weights, from a file of weights or of a whole model."""
     tensors, _ = load_tensors(path)
-    _assign(model, _weights_of(tensors), f"load_weights({os.fspath(path)!r})")
+    assign(model, weights_of(tensors), f"load_weights({os.fspath(path)!r})")
 
 
 def save_model(model: Any, path: str | os.PathLike[str]) -> None:
@@ -51,81 +59,24 @@ def save_model(model: Any, path: str | os.PathLike[str]) -> None:
     save_tensors(path, tensors, notes, make_folder=True)
 
 
-def load_model(
-    filepath: str | os.PathLike[str],
-    custom_objects: Mapping[str, Any] | None = None,
-    compile: bool = True,
-) -> Any:
-    """Return the model that a file holds: built, with its weights, and compiled if it was.
-
-    No code of the file is run: classes come from epochal and from `custom_objects` alone.
-
-    Args:
-        filepath: What `Model.save` wrote of a `Sequential`.
-        custom_objects: Layer classes of your own by name.
-        compile: Whether to compile it with the optimizer's state, loss and metrics of the file,
-            where these have names.
-
-    Raises:
-        UsageError: If the file holds weights alone, or something is wrong with it.
-
-    Example:
-        >>> import tempfile
-        >>> from epochal.layers import Dense
-        >>> path = f"{tempfile.mkdtemp()}/model.safetensors"
-        >>> epochal.Sequential([Dense(3, input_dim=2)]).save(path)
-        >>> load_model(path).predict([[1.0, 2.0]], verbose=0).shape
-        (1, 3)
-    """
-    from epochal.models.sequential import Sequential  # a Sequential is a Model, which saves itself
-
-    path = os.fspath(filepath)
-    tensors, notes = load_tensors(filepath)
-    if "model" not in notes:
-        raise UsageError(
-            f"load_model({path!r}): the file holds weights and no architecture; make the model in "
-            "your code and call its load_weights"
-        )
-    try:
-        config = json.loads(notes["model"])
-        settings = json.loads(notes.get("compile", "null"))
-        numbers = json.loads(notes.get("optimizer", "null"))
-        model = Sequential.from_config(config, custom_objects)
-    except UsageError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"load_model({path!r}): the description in the file is damaged") from error
-    _assign(model, _weights_of(tensors), f"load_model({path!r})")
-    if compile and settings is not None:
-        model.compile(
-            optimizers.deserialize(settings["optimizer"]),
-            settings["loss"],
-            settings["loss_weights"],
-            settings["metrics"],
-            settings["weighted_metrics"],
-        )
-        if numbers is not None:
-            _restore_optimizer(model, tensors, numbers)
-    return model
-
-
 def restore(model: Any, path: str | os.PathLike[str]) -> None:
     """Read a model's weights, and its optimizer's state if the file and the model have one."""
     tensors, notes = load_tensors(path)
     call = f"restore({os.fspath(path)!r})"
-    _assign(model, _weights_of(tensors), call)
+    assign(model, weights_of(tensors), call)
     if model.optimizer is None or "optimizer" not in notes:
         return
     try:
         numbers = json.loads(notes["optimizer"])
     except ValueError as error:
         raise UsageError(f"{call}: the description in the file is damaged") from error
-    _restore_optimizer(model, tensors, numbers)
+    restore_optimizer(model, tensors, numbers)
 
 
-def _restore_optimizer(
+def restore_optimizer(
     model: Any, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
 ) -> None:
+    """Give the optimizer its state back: the tensors of a file, and its plain numbers."""
     state = {
         name.removeprefix(_OPTIMIZER): tensor
         for name, tensor in tensors.items()
@@ -146,11 +97,13 @@ def _tensors(model: nn.Module) -> dict[str, Tensor]:
     return tensors
 
 
-def _weights_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def weights_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors of a file that are weights of the model."""
     return {name: tensor for name, tensor in tensors.items() if not name.startswith(_OPTIMIZER)}
 
 
-def _assign(model: nn.Module, tensors: Mapping[str, Tensor], call: str) -> None:
+def assign(model: nn.Module, tensors: Mapping[str, Tensor], call: str) -> None:
+    """Write all weights, or raise one error that lists every difference and change nothing."""
     own = model.state_dict()
     problems = Problems(call)
     if not own and tensors:
