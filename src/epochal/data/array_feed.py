@@ -61,6 +61,7 @@ class ArrayFeed(Feed):
         batches = max(1, _GATHERED_BYTES // max(1, row_bytes * batch_size))
         self._chunk = batches * batch_size
         # Already where it is needed: no transfer, and without shuffling not even a copy.
+        self._leaves = leaves
         self._moves = any(device is not None and leaf.device != device for leaf in leaves)
 
     @override
@@ -73,7 +74,8 @@ class ArrayFeed(Feed):
     @override
     def epoch(self, epoch: int) -> Iterator[Batch]:
         order = self._order(epoch)
-        versions = self._versions()
+        # Shuffled batches are copies, and a copy is the model's to change.
+        versions = self._versions() if order is None else None
         for start in range(0, self.samples, self._chunk):
             rows: slice | Tensor = slice(start, start + self._chunk)
             if order is not None:
@@ -84,7 +86,7 @@ class ArrayFeed(Feed):
                 self._batches(self.sample_weight, rows),
                 strict=False,  # `repeat(None)` stands for what is not there
             )
-            if order is None and self._versions() != versions:
+            if versions is not None and self._versions() != versions:
                 raise UsageError(
                     "a batch was changed in place, and with it the array it is a part of: the data "
                     "are no longer what they were. Look for a layer with inplace=True before any "
@@ -102,8 +104,7 @@ class ArrayFeed(Feed):
 
     def _versions(self) -> list[int]:
         """Return how often each tensor was changed in place, which torch counts for its views."""
-        leaves: list[Tensor] = flatten([self.x, self.y, self.sample_weight])
-        return [0 if leaf.is_inference() else leaf._version for leaf in leaves]
+        return [0 if leaf.is_inference() else leaf._version for leaf in self._leaves]
 
     def _batches(self, tree: Any, rows: slice | Tensor) -> Iterator[Any]:
         if tree is None:

@@ -36,6 +36,11 @@ def plain_number(value: Any) -> Any:
         >>> plain_number(torch.tensor(2)), plain_number(np.array([1, 2])), plain_number("text")
         (2.0, [1.0, 2.0], 'text')
     """
+    if isinstance(value, float):  # nearly every value of an epoch's logs is one, or such a tensor
+        return value
+    if type(value) is torch.Tensor:
+        value = value.tolist()
+        return value if isinstance(value, float) else plain_number(value)
     if isinstance(value, dict):
         return {key: plain_number(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
