@@ -11,24 +11,40 @@ from epochal.core.errors import UsageError, UsageTypeError
 from epochal.metrics import (
     BinaryAccuracy,
     CategoricalAccuracy,
+    EpochMetric,
     Mean,
     MeanMetricWrapper,
     Metric,
     SparseCategoricalAccuracy,
     SparseTopKCategoricalAccuracy,
+    TorchMetric,
 )
 
+WRAPPERS = (Metric, MeanMetricWrapper, EpochMetric, TorchMetric)  # around what no file can hold
 CLASSES = [
     kind
     for kind in (getattr(metrics, name) for name in metrics.__all__)
-    if isinstance(kind, type) and kind not in (Metric, MeanMetricWrapper)
+    if isinstance(kind, type) and kind not in WRAPPERS
 ]
+ARGUMENTS: dict[str, dict[str, Any]] = {  # where there is no default
+    "SensitivityAtSpecificity": {"specificity": 0.5},
+    "SpecificityAtSensitivity": {"sensitivity": 0.5},
+    "PrecisionAtRecall": {"recall": 0.5},
+    "RecallAtPrecision": {"precision": 0.5},
+}
 
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_metric_comes_by_name_class_instance_and_configuration(kind: type[Metric]) -> None:
-    instance = kind()
+    arguments = ARGUMENTS.get(kind.__name__, {})
+    instance = kind(**arguments)
     assert metrics.get(instance) is instance
+    assert type(metrics.get(metrics.serialize(instance))) is kind
+    if arguments:
+        for identifier in (kind.__name__, kind, instance.name):
+            with pytest.raises(UsageError, match=f"{kind.__name__} needs.*{next(iter(arguments))}"):
+                metrics.get(identifier)
+        return
     for identifier in (kind.__name__, kind, metrics.serialize(instance)):
         found = metrics.get(identifier)
         assert type(found) is kind
@@ -40,7 +56,7 @@ def test_every_metric_comes_by_name_class_instance_and_configuration(kind: type[
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_every_metric_survives_json(kind: type[Metric]) -> None:
-    metric = kind(name="mine", dtype=torch.float32)
+    metric = kind(**ARGUMENTS.get(kind.__name__, {}), name="mine", dtype=torch.float32)
     described = json.loads(json.dumps(metrics.serialize(metric)))
     again = metrics.deserialize(described)
     assert type(again) is kind

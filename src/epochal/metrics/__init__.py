@@ -16,14 +16,39 @@ from epochal.metrics.accuracy import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
+from epochal.metrics.at_value import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
+from epochal.metrics.auc import AUC
 from epochal.metrics.base import Metric
+from epochal.metrics.counts import (
+    FalseNegatives,
+    FalsePositives,
+    TrueNegatives,
+    TruePositives,
+)
 from epochal.metrics.epoch import EpochMetric
 from epochal.metrics.mean import Mean, MeanMetricWrapper
+from epochal.metrics.precision_recall import Precision, Recall
 from epochal.metrics.registry import deserialize, get, is_accuracy, resolve_accuracy, serialize
 from epochal.metrics.regression import MeanAbsoluteError, MeanSquaredError
 from epochal.metrics.torchmetric import TorchMetric
 
 __all__ = [
+    "AUC",
+    "FalseNegatives",
+    "FalsePositives",
+    "Precision",
+    "PrecisionAtRecall",
+    "Recall",
+    "RecallAtPrecision",
+    "SensitivityAtSpecificity",
+    "SpecificityAtSensitivity",
+    "TrueNegatives",
+    "TruePositives",
     "Accuracy",
     "BinaryAccuracy",
     "CategoricalAccuracy",

@@ -1,5 +1,6 @@
 """Metrics by name, class, instance or function."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from epochal.core.errors import UsageError, UsageTypeError
 from epochal.core.names import Registry
 from epochal.functional import accuracy as functions
 from epochal.functional import regression
-from epochal.metrics import accuracy
+from epochal.metrics import accuracy, at_value, auc, counts, precision_recall
 from epochal.metrics.base import Metric
 from epochal.metrics.mean import FunctionMetric, Mean
 from epochal.metrics.regression import MeanAbsoluteError, MeanSquaredError
@@ -19,8 +20,10 @@ from epochal.metrics.torchmetric import TorchMetric, is_torchmetric
 __all__ = ["deserialize", "get", "is_accuracy", "resolve_accuracy", "serialize"]
 
 _METRICS = Registry[type[Metric]]("metric")
-for _class in (Mean, *(getattr(accuracy, name) for name in accuracy.__all__)):
-    _METRICS.add(_class)
+_METRICS.add(Mean)
+for _module in (accuracy, at_value, auc, counts, precision_recall):
+    for _name in _module.__all__:
+        _METRICS.add(getattr(_module, _name))
 _METRICS.add(MeanSquaredError, "mse", "MSE")
 _METRICS.add(MeanAbsoluteError, "mae", "MAE")
 
@@ -52,11 +55,11 @@ def get(identifier: Any) -> Metric:
     if isinstance(identifier, Metric):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Metric):
-        return identifier()
+        return _by_default(identifier)
     if isinstance(identifier, str):
         if is_accuracy(identifier):
             return accuracy.Accuracy(name=identifier)
-        return _METRICS[identifier]()
+        return _by_default(_METRICS[identifier])
     if isinstance(identifier, Mapping):
         return deserialize(identifier)
     if is_torchmetric(identifier):
@@ -102,6 +105,20 @@ def resolve_accuracy(name: str, y_true: Tensor, y_pred: Tensor) -> Metric:
     if y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1:
         return accuracy.SparseCategoricalAccuracy(name=name)
     return accuracy.CategoricalAccuracy(name=name)
+
+
+def _by_default(kind: type[Metric]) -> Metric:
+    parameters = inspect.signature(kind).parameters.values()
+    needed = [
+        p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
+    if needed:
+        arguments = ", ".join(f"{name}=..." for name in needed)
+        raise UsageError(
+            f"the metric {kind.__name__} needs {' and '.join(map(repr, needed))}: give "
+            f"{kind.__name__}({arguments}) rather than its name"
+        )
+    return kind()
 
 
 def serialize(metric: Metric) -> dict[str, Any]:
