@@ -141,3 +141,19 @@ def test_state_that_is_no_tensor_cannot_be_saved(tmp_path):
 
     with pytest.raises(UsageError, match="only tensors can be saved"):
         epochal.Model(Extra()).save_weights(tmp_path / "w.safetensors")
+
+
+def test_a_model_whose_first_batch_made_its_weights_is_saved_with_their_shapes(tmp_path):
+    words = torch.randint(9, (4, 5))
+    lazy = epochal.Sequential(
+        [epochal.layers.Embedding(9, 3), epochal.layers.LSTM(4), epochal.Sequential([Dense(1)])]
+    )
+    lazy.compile("adam", "mse")
+    lazy.fit(words, torch.zeros(4, 1), verbose=0)
+    called = epochal.Sequential([Dense(2), Dense(1)])
+    called(torch.ones(2, 3))
+    for number, (model, data) in enumerate(((lazy, words), (called, X))):
+        model.save(tmp_path / f"{number}.safetensors")
+        twin = load_model(tmp_path / f"{number}.safetensors")
+        assert twin.input_shape == (None, *data.shape[1:])
+        assert (twin.predict(data, verbose=0) == model.predict(data, verbose=0)).all()

@@ -27,6 +27,7 @@ def test_without_a_shape_the_first_batch_makes_the_weights():
     model = epochal.Sequential([Conv2D(4, 3), nn.Flatten(), Dense(2)])
     assert model.input_shape is None
     assert model.predict(X, verbose=0).shape == (6, 2)
+    assert model.input_shape == (None, 8, 8, 3)
     assert model.count_params() == 112 + 290
     built = epochal.Sequential([Dense(2)])
     built.build((None, 5))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Never, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from epochal import layers as keras_layers
 from epochal.core.errors import UsageError, UsageTypeError, reject_unknown, unknown_name
@@ -57,6 +57,8 @@ class Sequential(Model):
         self._input: _Input | None = None
         self._shape: Any = None  # what the last layer returns for `_input`, batch axis None
         self._converts = False
+        # Gone after the first call: what a later file says of the input has to come from somewhere.
+        self._note_hook = self.register_forward_pre_hook(_note_input)
         if isinstance(layers, nn.Module):
             raise UsageTypeError(
                 f"Sequential: got one {type(layers).__name__}; give a list of layers"
@@ -243,6 +245,14 @@ class Sequential(Model):
             return super()._sample()
         sizes = [1 if size is None else size for size in self._input.batch_shape]
         return torch.zeros(sizes, dtype=getattr(torch, self._input.dtype))
+
+
+def _note_input(model: Sequential, inputs: tuple[Any, ...]) -> None:
+    """Remember the shape of the first input ever seen, if nobody has given it."""
+    if model._input is None and isinstance(inputs[0], Tensor):
+        shape = (None, *inputs[0].shape[1:])
+        model._input = _Input(shape, str(inputs[0].dtype).removeprefix("torch."))
+    model._note_hook.remove()
 
 
 def _shape_after(layer: nn.Module, shape: Any) -> Any:
