@@ -214,3 +214,11 @@ def test_weights_in_some_batches_only_are_refused():
     metric.update_state([1], [1.0], [1.0])
     with pytest.raises(UsageError, match="others have none"):
         metric.update_state([1], [1.0])
+
+
+def test_a_function_in_which_every_row_meets_every_other_is_refused():
+    model = epochal.Model(nn.Linear(4, 1))
+    model.compile("sgd", "mse", metrics=[lambda y_true, y_pred: (y_true - y_pred).abs()])
+    with pytest.raises(UsageError, match=r"made 32 x 32 values of targets of shape \(32,\)"):
+        model.evaluate(X, X[:, 0], verbose=0)
+    assert model.evaluate(X, X[:, :1], verbose=0)[1] > 0

@@ -127,16 +127,23 @@ class MeanMetricWrapper(Mean, coalesce=True):
             UsageError: If the function returns no numbers, or the weights do not fit.
         """
         y_pred = as_tensor(y_pred)
-        returned = self.fn(as_tensor(y_true, like=y_pred), y_pred, **self.keywords)
+        y_true = as_tensor(y_true, like=y_pred)
+        returned = self.fn(y_true, y_pred, **self.keywords)
         if returned is None:
             raise UsageTypeError(
                 f"the metric {self.name!r} returned None; return one number, or one for each sample"
             )
         values = as_tensor(returned)
+        rows = y_pred.shape[0] if y_pred.ndim else 1
+        if rows > 1 and y_true.ndim != y_pred.ndim and values.shape == (rows, rows):
+            raise UsageError(
+                f"the metric {self.name!r} made {rows} x {rows} values of targets of shape "
+                f"{tuple(y_true.shape)} and outputs of shape {tuple(y_pred.shape)}: every row met "
+                "every other. Use y_pred[:, 0] in it, or give y in the shape of the outputs"
+            )
         if values.ndim == 0:
             # One number for the batch: it stands for each of its samples.
-            size = y_pred.shape[0] if y_pred.ndim else 1
-            values = values.expand(size)
+            values = values.expand(rows)
         super().update_state(values, sample_weight)
 
     @override
