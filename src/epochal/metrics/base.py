@@ -1,7 +1,7 @@
 """What a metric is: weights that add up over batches, and a result that can be read any time."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Never
 
 import torch
@@ -174,6 +174,34 @@ class Metric(Configurable, ABC):
             )
         for name, weight in weights.items():
             weight.assign(state[name])
+
+    def merge_state(self, others: Iterable["Metric"]) -> None:
+        """Take in what other metrics of the same kind have seen, as if this one had seen it all.
+
+        Each weight follows its reduction. Use it to join what several processes have scored.
+
+        Args:
+            others: Metrics made with the same arguments; they stay as they are.
+
+        Raises:
+            UsageError: If one is of another class or has other weights, or there are none that
+                could be joined.
+        """
+        weights = self._named_weights()
+        found = [(other, other._named_weights()) for other in others]
+        for other, its in found:
+            if type(other) is not type(self) or set(its) != set(weights):
+                raise UsageError(
+                    f"metric {self.name!r}: a {type(self).__name__} with the weights "
+                    f"{sorted(weights)} cannot take in a {type(other).__name__} with {sorted(its)}"
+                )
+        if not weights:
+            raise UsageError(
+                f"metric {self.name!r}: {type(self).__name__} keeps what it has seen in no weight; "
+                "use add_weight, or write merge_state yourself"
+            )
+        for name, weight in weights.items():
+            weight.merge([its[name].value for _, its in found])
 
     def _parts(self) -> dict[str, "Metric"]:
         """Return the metrics kept in attributes, each once, by where they stand."""

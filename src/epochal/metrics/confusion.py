@@ -115,6 +115,8 @@ class ConfusionMetric(Metric):
         self._columns = columns
         shape = (len(thresholds),) if columns == 0 else (len(thresholds), columns)
         self._cells = {cell: self.add_weight(shape, name=cell) for cell in cells}
+        for cell, weight in self._cells.items():
+            setattr(self, cell, weight)  # where Keras keeps them: `metric.true_positives`
 
     @override
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

@@ -38,7 +38,9 @@ class Weight:
         (1.25, 5.0, 0.0)
     """
 
-    __slots__ = ("_initial", "_open", "dtype", "name", "reduction", "shape", "value")
+    __slots__ = ("_held", "_initial", "_open", "_rows", "dtype", "name", "reduction", "shape")
+
+    _held: Tensor
 
     def __init__(
         self, shape: Any, initializer: Any, dtype: Any, name: str, reduction: Reduction
@@ -50,8 +52,20 @@ class Weight:
         self.name = name
         self.reduction = reduction
         self._open = None in self.shape
+        self._rows: list[Tensor] = []
         self._initial = _initial(initializer, () if self._open else self.shape, self.dtype)
         self.reset()
+
+    @property
+    def value(self) -> Tensor:
+        """The tensor itself."""
+        if self._rows:
+            self._held, self._rows = torch.cat([self._held, *self._rows]), []
+        return self._held
+
+    @value.setter
+    def value(self, value: Tensor) -> None:
+        self._held, self._rows = value, []
 
     def assign(self, value: Any) -> None:
         """Replace the value by a copy of another of the same shape; a number fills all of it.
@@ -97,6 +111,44 @@ class Weight:
         """
         self.assign_add(-value if isinstance(value, (int, float)) else -_tensor(value))
 
+    def append(self, rows: Any) -> None:
+        """Add rows at the end of a weight for concatenation; they are joined when it is read.
+
+        Raises:
+            UsageError: If the weight is for something else, or the rows have other sizes.
+        """
+        rows = _tensor(rows).to(self.dtype)
+        if self.reduction != "concat":
+            raise UsageError(
+                f"the weight {self.name!r} has the reduction {self.reduction!r}; rows are appended "
+                "to one with add_weight(..., reduction='concat')"
+            )
+        self._follow(rows)
+        before = self._rows[-1] if self._rows else self._held
+        if before.shape[1:] != rows.shape[1:] and len(before):
+            raise UsageError(
+                f"the weight {self.name!r} holds rows of the shape {tuple(before.shape[1:])}; it "
+                f"got rows of {tuple(rows.shape[1:])}"
+            )
+        if not self._rows and not len(before):
+            self._held = rows.clone()  # the caller may go on changing what it passed in
+        else:
+            self._rows.append(rows.clone())
+
+    def merge(self, values: Sequence[Tensor]) -> None:
+        """Make one value of this and those of the same weight elsewhere, by its reduction."""
+        values = [value.to(self.value.device, self.dtype) for value in values]
+        if self.reduction == "concat":
+            filled = [value for value in (self.value, *values) if len(value)]
+            self.value = torch.cat(filled) if filled else self.value
+            return
+        for value in values:
+            if self.reduction == "sum":
+                self.value = self.value + value
+            else:
+                join = torch.maximum if self.reduction == "max" else torch.minimum
+                self.value = join(self.value, value)
+
     def reset(self) -> None:
         """Go back to the initial value."""
         self.value = self._initial.clone()
@@ -116,10 +168,7 @@ class Weight:
             self._initial = self._initial.to(value.device, non_blocking=True)
 
     def _check(self, value: Tensor) -> None:
-        if self._open:
-            fits = value.ndim in (0, len(self.shape))
-        else:
-            fits = value.shape == self.shape
+        fits = value.ndim in (0, len(self.shape)) if self._open else value.shape == self.shape
         if not fits and self.reduction != "concat":
             raise UsageError(
                 f"the weight {self.name!r} has the shape {self.shape}; it got a value of "
