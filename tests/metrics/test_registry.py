@@ -31,6 +31,10 @@ ARGUMENTS: dict[str, dict[str, Any]] = {  # where there is no default
     "SpecificityAtSensitivity": {"sensitivity": 0.5},
     "PrecisionAtRecall": {"recall": 0.5},
     "RecallAtPrecision": {"precision": 0.5},
+    "IoU": {"num_classes": 3, "target_class_ids": [0, 2]},
+    "MeanIoU": {"num_classes": 3},
+    "OneHotIoU": {"num_classes": 3, "target_class_ids": [0, 2]},
+    "OneHotMeanIoU": {"num_classes": 3},
 }
 
 

@@ -7,7 +7,24 @@ from epochal.functional.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
-from epochal.functional.regression import mean_absolute_error, mean_squared_error
+from epochal.functional.correlation import concordance_correlation, pearson_correlation
+from epochal.functional.crossentropy import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    sparse_categorical_crossentropy,
+)
+from epochal.functional.distributions import kl_divergence, poisson
+from epochal.functional.hinge import categorical_hinge, hinge, squared_hinge
+from epochal.functional.regression import (
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+)
 from epochal.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -16,6 +33,7 @@ from epochal.metrics.accuracy import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
+from epochal.metrics.agreement import CohenKappa, MacroAccuracy, MatthewsCorrelation
 from epochal.metrics.at_value import (
     PrecisionAtRecall,
     RecallAtPrecision,
@@ -24,6 +42,8 @@ from epochal.metrics.at_value import (
 )
 from epochal.metrics.auc import AUC
 from epochal.metrics.base import Metric
+from epochal.metrics.confusion_matrix import ConfusionMatrix
+from epochal.metrics.correlation import ConcordanceCorrelation, CosineSimilarity, PearsonCorrelation
 from epochal.metrics.counts import (
     FalseNegatives,
     FalsePositives,
@@ -31,47 +51,112 @@ from epochal.metrics.counts import (
     TruePositives,
 )
 from epochal.metrics.epoch import EpochMetric
+from epochal.metrics.f_scores import F1Score, FBetaScore
+from epochal.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from epochal.metrics.margins import CategoricalHinge, Hinge, SquaredHinge
 from epochal.metrics.mean import Mean, MeanMetricWrapper
+from epochal.metrics.median import MedianAbsoluteError
 from epochal.metrics.precision_recall import Precision, Recall
+from epochal.metrics.probabilistic import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    KLDivergence,
+    Poisson,
+    SparseCategoricalCrossentropy,
+)
+from epochal.metrics.r2 import R2Score
 from epochal.metrics.registry import deserialize, get, is_accuracy, resolve_accuracy, serialize
-from epochal.metrics.regression import MeanAbsoluteError, MeanSquaredError
+from epochal.metrics.regression import (
+    LogCoshError,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    RootMeanSquaredError,
+)
 from epochal.metrics.torchmetric import TorchMetric
+from epochal.metrics.total import Sum
 
 __all__ = [
     "AUC",
-    "FalseNegatives",
-    "FalsePositives",
-    "Precision",
-    "PrecisionAtRecall",
-    "Recall",
-    "RecallAtPrecision",
-    "SensitivityAtSpecificity",
-    "SpecificityAtSensitivity",
-    "TrueNegatives",
-    "TruePositives",
     "Accuracy",
     "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "BinaryIoU",
     "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "CohenKappa",
+    "ConcordanceCorrelation",
+    "ConfusionMatrix",
+    "CosineSimilarity",
     "EpochMetric",
-    "TorchMetric",
+    "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
+    "Hinge",
+    "IoU",
+    "KLDivergence",
+    "LogCoshError",
+    "MacroAccuracy",
+    "MatthewsCorrelation",
     "Mean",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanIoU",
     "MeanMetricWrapper",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "MedianAbsoluteError",
     "Metric",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "PearsonCorrelation",
+    "Poisson",
+    "Precision",
+    "PrecisionAtRecall",
+    "R2Score",
+    "Recall",
+    "RecallAtPrecision",
+    "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
+    "SquaredHinge",
+    "Sum",
     "TopKCategoricalAccuracy",
+    "TorchMetric",
+    "TrueNegatives",
+    "TruePositives",
     "binary_accuracy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "concordance_correlation",
     "deserialize",
     "get",
+    "hinge",
+    "huber",
     "is_accuracy",
+    "kl_divergence",
+    "log_cosh",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
     "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "pearson_correlation",
+    "poisson",
     "resolve_accuracy",
     "serialize",
     "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
     "top_k_categorical_accuracy",
 ]

@@ -135,7 +135,8 @@ class MeanMetricWrapper(Mean, coalesce=True):
             )
         values = as_tensor(returned)
         rows = y_pred.shape[0] if y_pred.ndim else 1
-        if rows > 1 and y_true.ndim != y_pred.ndim and values.shape == (rows, rows):
+        one_axis = y_true.ndim != y_pred.ndim and 1 in (y_true.ndim, y_pred.ndim)
+        if rows > 1 and one_axis and values.shape == (rows, rows):
             raise UsageError(
                 f"the metric {self.name!r} made {rows} x {rows} values of targets of shape "
                 f"{tuple(y_true.shape)} and outputs of shape {tuple(y_pred.shape)}: every row met "

@@ -10,26 +10,74 @@ from epochal.core.config import plain
 from epochal.core.errors import UsageError, UsageTypeError
 from epochal.core.names import Registry
 from epochal.functional import accuracy as functions
-from epochal.functional import regression
-from epochal.metrics import accuracy, at_value, auc, counts, precision_recall
+from epochal.functional import correlation as correlations
+from epochal.functional import crossentropy, distributions, regression
+from epochal.functional import hinge as hinges
+from epochal.metrics import (
+    accuracy,
+    agreement,
+    at_value,
+    auc,
+    confusion_matrix,
+    correlation,
+    counts,
+    f_scores,
+    iou,
+    margins,
+    median,
+    precision_recall,
+    probabilistic,
+    r2,
+    total,
+)
+from epochal.metrics import regression as errors
 from epochal.metrics.base import Metric
 from epochal.metrics.mean import FunctionMetric, Mean
-from epochal.metrics.regression import MeanAbsoluteError, MeanSquaredError
 from epochal.metrics.torchmetric import TorchMetric, is_torchmetric
 
 __all__ = ["deserialize", "get", "is_accuracy", "resolve_accuracy", "serialize"]
 
 _METRICS = Registry[type[Metric]]("metric")
 _METRICS.add(Mean)
-for _module in (accuracy, at_value, auc, counts, precision_recall):
+for _module in (
+    *(accuracy, at_value, auc, counts, precision_recall, agreement, confusion_matrix, correlation),
+    *(iou, margins, median, r2, total),
+):
     for _name in _module.__all__:
         _METRICS.add(getattr(_module, _name))
-_METRICS.add(MeanSquaredError, "mse", "MSE")
-_METRICS.add(MeanAbsoluteError, "mae", "MAE")
+_METRICS.add(errors.MeanSquaredError, "mse", "MSE")
+_METRICS.add(errors.MeanAbsoluteError, "mae", "MAE")
+_METRICS.add(errors.MeanAbsolutePercentageError, "mape", "MAPE")
+_METRICS.add(errors.MeanSquaredLogarithmicError, "msle", "MSLE")
+_METRICS.add(errors.RootMeanSquaredError, "rmse", "RMSE")
+_METRICS.add(errors.LogCoshError, "logcosh")
+for _metric in (
+    probabilistic.CategoricalCrossentropy,
+    probabilistic.KLDivergence,
+    probabilistic.Poisson,
+    probabilistic.SparseCategoricalCrossentropy,
+    f_scores.F1Score,
+):
+    _METRICS.add(_metric)
+_METRICS.add(probabilistic.BinaryCrossentropy, "bce", "BCE")
+_METRICS.add(f_scores.FBetaScore, "fbeta_score")
 
 _FUNCTIONS: list[tuple[object, type[Metric]]] = [
-    (regression.mean_squared_error, MeanSquaredError),
-    (regression.mean_absolute_error, MeanAbsoluteError),
+    (regression.mean_squared_error, errors.MeanSquaredError),
+    (regression.mean_absolute_error, errors.MeanAbsoluteError),
+    (regression.mean_absolute_percentage_error, errors.MeanAbsolutePercentageError),
+    (regression.mean_squared_logarithmic_error, errors.MeanSquaredLogarithmicError),
+    (regression.log_cosh, errors.LogCoshError),
+    (crossentropy.binary_crossentropy, probabilistic.BinaryCrossentropy),
+    (crossentropy.categorical_crossentropy, probabilistic.CategoricalCrossentropy),
+    (crossentropy.sparse_categorical_crossentropy, probabilistic.SparseCategoricalCrossentropy),
+    (distributions.kl_divergence, probabilistic.KLDivergence),
+    (distributions.poisson, probabilistic.Poisson),
+    (hinges.hinge, margins.Hinge),
+    (hinges.squared_hinge, margins.SquaredHinge),
+    (hinges.categorical_hinge, margins.CategoricalHinge),
+    (correlations.pearson_correlation, correlation.PearsonCorrelation),
+    (correlations.concordance_correlation, correlation.ConcordanceCorrelation),
     (functions.binary_accuracy, accuracy.BinaryAccuracy),
     (functions.categorical_accuracy, accuracy.CategoricalAccuracy),
     (functions.sparse_categorical_accuracy, accuracy.SparseCategoricalAccuracy),
