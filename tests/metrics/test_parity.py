@@ -42,7 +42,7 @@ def test_a_mean_gives_what_keras_gave() -> None:
 
 def test_every_metric_of_keras_is_recorded() -> None:
     wrappers = {"Metric", "MeanMetricWrapper", "EpochMetric", "TorchMetric", "Mean", "Sum"}
-    not_in_keras: set[str] = set()
+    not_in_keras = {"AveragePrecision", "ExactAUC", "ExpectedCalibrationError"}
     not_in_keras |= {"CohenKappa", "ConfusionMatrix", "MacroAccuracy"}
     not_in_keras |= {"MatthewsCorrelation", "MedianAbsoluteError"}
     classes = {name for name in metrics.__all__ if isinstance(getattr(metrics, name), type)}

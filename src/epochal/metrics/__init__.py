@@ -42,6 +42,7 @@ from epochal.metrics.at_value import (
 )
 from epochal.metrics.auc import AUC
 from epochal.metrics.base import Metric
+from epochal.metrics.calibration import ExpectedCalibrationError
 from epochal.metrics.confusion_matrix import ConfusionMatrix
 from epochal.metrics.correlation import ConcordanceCorrelation, CosineSimilarity, PearsonCorrelation
 from epochal.metrics.counts import (
@@ -65,6 +66,7 @@ from epochal.metrics.probabilistic import (
     SparseCategoricalCrossentropy,
 )
 from epochal.metrics.r2 import R2Score
+from epochal.metrics.ranking import AveragePrecision, ExactAUC
 from epochal.metrics.registry import deserialize, get, is_accuracy, resolve_accuracy, serialize
 from epochal.metrics.regression import (
     LogCoshError,
@@ -79,6 +81,9 @@ from epochal.metrics.total import Sum
 
 __all__ = [
     "AUC",
+    "AveragePrecision",
+    "ExactAUC",
+    "ExpectedCalibrationError",
     "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",

@@ -18,6 +18,7 @@ from epochal.metrics import (
     agreement,
     at_value,
     auc,
+    calibration,
     confusion_matrix,
     correlation,
     counts,
@@ -28,6 +29,7 @@ from epochal.metrics import (
     precision_recall,
     probabilistic,
     r2,
+    ranking,
     total,
 )
 from epochal.metrics import regression as errors
@@ -41,7 +43,7 @@ _METRICS = Registry[type[Metric]]("metric")
 _METRICS.add(Mean)
 for _module in (
     *(accuracy, at_value, auc, counts, precision_recall, agreement, confusion_matrix, correlation),
-    *(iou, margins, median, r2, total),
+    *(iou, margins, median, r2, total, calibration, ranking),
 ):
     for _name in _module.__all__:
         _METRICS.add(getattr(_module, _name))
