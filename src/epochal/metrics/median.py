@@ -60,16 +60,8 @@ class MedianAbsoluteError(Metric, coalesce=True):
         if sample_weight is not None:
             weight = fit_weight(as_tensor(sample_weight, like=y_pred), weight).double()
             weight = weight.expand(len(errors))
-        kept = self.errors.value.to(errors.device)
-        if kept.ndim == 2 and kept.shape[1] != errors.shape[1]:
-            raise UsageError(
-                f"{self.name} has seen {kept.shape[1]} numbers a sample, and now got "
-                f"{errors.shape[1]}; give all batches the same, or call reset_state first"
-            )
-        kept = kept.reshape(-1, errors.shape[1])
-        weights = self.sample_weights.value.to(errors.device)
-        self.errors.assign(torch.cat([kept, errors]))
-        self.sample_weights.assign(torch.cat([weights, weight]))
+        self.errors.append(errors)
+        self.sample_weights.append(weight)
 
     @override
     def result(self) -> Tensor:
