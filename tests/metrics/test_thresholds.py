@@ -89,6 +89,19 @@ def test_averages_over_labels_are_those_of_scikit_learn(
     assert metric.result().tolist() == pytest.approx(want, rel=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("number", [2, 3, 7, 11, 200, 1000])
+def test_scores_on_and_beside_thresholds_are_counted_by_comparison(number: int, dtype: Any) -> None:
+    metric = SensitivityAtSpecificity(0.5, num_thresholds=number)
+    on = torch.tensor(metric.thresholds, dtype=dtype)
+    up, down = torch.tensor(torch.inf, dtype=dtype), torch.tensor(-torch.inf, dtype=dtype)
+    scores = torch.cat([on, torch.nextafter(on, up), torch.nextafter(on, down)]).clamp(0, 1)
+    scores = torch.cat([scores, torch.tensor([torch.nan], dtype=dtype)])
+    metric.update_state(torch.ones_like(scores), scores)
+    want = [float((scores > threshold).sum()) for threshold in on]
+    assert metric.true_positives.value.tolist() == want  # type: ignore[attr-defined]
+
+
 def test_many_thresholds_come_close_to_the_exact_area() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 2000)
