@@ -27,6 +27,7 @@ _MODULES = (
     "ops",
     "optimizers",
     "regularizers",
+    "stopping",
     "utils",
 )
 _HOMES = {"Input": "layers", "Model": "models", "Sequential": "models"}

@@ -1,1 +1,33 @@
-"""Criteria for early stopping from the literature. Empty until they are written."""
+"""When to stop training: the criteria of the literature, combined."""
+
+from epochal.stopping.criterion import All, AnyOf, Criterion, Verdict
+from epochal.stopping.limits import Budget, Divergence, MinimumEpochs, Threshold
+from epochal.stopping.measures import generalization_loss, progress, progress_quotient
+from epochal.stopping.patience import Once, Patience, Smoothed
+from epochal.stopping.strips import (
+    GeneralizationLoss,
+    LowProgress,
+    ProgressQuotient,
+    SuccessiveIncreases,
+)
+
+__all__ = [
+    "Criterion",
+    "Verdict",
+    "Patience",
+    "GeneralizationLoss",
+    "ProgressQuotient",
+    "SuccessiveIncreases",
+    "LowProgress",
+    "Threshold",
+    "Divergence",
+    "Budget",
+    "MinimumEpochs",
+    "Smoothed",
+    "Once",
+    "All",
+    "AnyOf",
+    "generalization_loss",
+    "progress",
+    "progress_quotient",
+]
