@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 SOURCES := src tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench format lint types imports clean
+.PHONY: help setup check test demo bench bench-metrics format lint types imports clean
 
 help:
 	@echo "make setup   make .venv with everything a contributor needs"
@@ -15,6 +15,7 @@ help:
 	@echo "make test    run the tests, every example in the docs among them, with coverage"
 	@echo "make check   format, lint, types, import rules, tests: what a change has to pass"
 	@echo "make bench   time the loop against a bare PyTorch loop"
+	@echo "make bench-metrics  time metrics beside torchmetrics and scikit-learn"
 	@echo "make format  let ruff put the code in its form"
 	@echo "make clean   remove .venv, caches and runs"
 
@@ -48,6 +49,9 @@ demo: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/moons.py
 	$(BIN)/python benchmarks/overhead.py
+
+bench-metrics: $(INSTALLED)
+	$(BIN)/python benchmarks/metrics.py $(ARGS)
 
 format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
