@@ -181,6 +181,8 @@ def test_r2_of_constant_targets_and_of_one_dimension() -> None:
     assert float(R2Score()([1.0, 4.0, 3.0], [[2.0], [4.0], [4.0]])) == pytest.approx(4 / 7)
     far = R2Score()([1e4, 1e4 + 1, 1e4 + 2], [1e4, 1e4 + 1, 1e4 + 2.5])
     assert float(far) == pytest.approx(0.875)
+    exact = R2Score()(torch.tensor([0.1, 0.3], dtype=torch.float64), torch.tensor([0.0, 0.0]))
+    assert float(exact) == pytest.approx(-4.0, rel=1e-12)
     with pytest.raises(UsageError, match="flatten what belongs to one output"):
         R2Score().update_state(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4))
 

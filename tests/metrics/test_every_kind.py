@@ -161,3 +161,14 @@ def test_batches_of_another_number_of_outputs_are_an_error() -> None:
         metric.update_state(torch.eye(3), torch.rand(3, 3))
         with pytest.raises(UsageError, match=r"since the first batch|holds rows"):
             metric.update_state(torch.eye(2), torch.rand(2, 2))
+
+
+@pytest.mark.parametrize("name", ["F1Score", "R2Score"])
+def test_many_rows_at_once_are_the_same_as_a_few_at_a_time(name: str) -> None:
+    *rows, weight = data(name, rows=40_000)
+    for weights in (weight, weight[:, None].expand(-1, 3)):
+        whole, cut = getattr(metrics, name)(), getattr(metrics, name)()
+        whole.update_state(*rows, weights)
+        for start in range(0, 40_000, 7_000):
+            cut.update_state(*(row[start : start + 7_000] for row in (*rows, weights)))
+        torch.testing.assert_close(cut.result(), whole.result(), rtol=1e-9, atol=0)

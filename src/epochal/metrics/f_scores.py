@@ -3,14 +3,13 @@
 import math
 from typing import Any, Literal, Never
 
-import torch
 from torch import Tensor
 from typing_extensions import override
 
 from epochal.core.errors import UsageError, reject_unknown, unknown_name
 from epochal.metrics.base import Metric, as_tensor
+from epochal.metrics.columns import blocks, sample_weight_of, weighted_sum
 from epochal.metrics.confusion import ratio
-from epochal.metrics.mean import fit_weight
 from epochal.metrics.thresholds import fraction
 
 __all__ = ["F1Score", "FBetaScore"]
@@ -93,19 +92,8 @@ class FBetaScore(Metric, coalesce=True):
                 f"{tuple(y_true.shape)} and {tuple(y_pred.shape)}: class numbers become columns "
                 "with epochal.utils.to_categorical, and (N,) becomes (N, 1) with x[:, None]"
             )
-        true, said = y_true.double(), self._said(y_pred).double()
-        weight = torch.ones((), dtype=torch.float64, device=y_pred.device)
-        if sample_weight is not None:
-            weight = fit_weight(as_tensor(sample_weight, like=y_pred), y_pred).double()
-            weight = weight.unsqueeze(-1) if weight.ndim == 1 else weight
-        parts = true * said, (1.0 - true) * said, true * (1.0 - said)
-        if self.average == "samples":
-            whole = weight.expand(len(y_pred), y_pred.shape[1]).mean(-1)
-            self.total.assign_add((self._scores(*(part.sum(-1) for part in parts)) * whole).sum())
-            self.count.assign_add(whole.sum())
-        self.true_positives.assign_add((parts[0] * weight).sum(0))
-        self.false_positives.assign_add((parts[1] * weight).sum(0))
-        self.false_negatives.assign_add((parts[2] * weight).sum(0))
+        for rows in blocks(y_true, y_pred, sample_weight_of(sample_weight, y_pred)):
+            self._add(*rows)
 
     @override
     def result(self) -> Tensor:
@@ -122,6 +110,18 @@ class FBetaScore(Metric, coalesce=True):
         if self.average == "weighted":
             return ratio((scores * (hits + missed)).sum(), (hits + missed).sum())
         return scores
+
+    def _add(self, true: Tensor, y_pred: Tensor, weight: Tensor) -> None:
+        true, said = true.double(), self._said(y_pred).double()
+        hits = true * said
+        parts = hits, said - hits, true - hits
+        if self.average == "samples":
+            whole = weight if weight.ndim == 1 else weight.mean(-1)
+            self.total.assign_add((self._scores(*(part.sum(-1) for part in parts)) * whole).sum())
+            self.count.assign_add(whole.sum())
+        self.true_positives.assign_add(weighted_sum(parts[0], weight))
+        self.false_positives.assign_add(weighted_sum(parts[1], weight))
+        self.false_negatives.assign_add(weighted_sum(parts[2], weight))
 
     def _said(self, y_pred: Tensor) -> Tensor:
         if self.threshold is not None:

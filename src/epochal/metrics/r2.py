@@ -9,7 +9,7 @@ from typing_extensions import override
 from epochal.core.errors import UsageError, reject_unknown, unknown_name
 from epochal.functional.shapes import align
 from epochal.metrics.base import Metric, as_tensor
-from epochal.metrics.mean import fit_weight
+from epochal.metrics.columns import blocks, sample_weight_of, weighted_sum
 
 __all__ = ["R2Score"]
 
@@ -22,7 +22,8 @@ class R2Score(Metric, coalesce=True):
     """The coefficient of determination: which share of the targets' variance is explained.
 
     1 is perfect, 0 no better than the mean of the targets; it may be negative. For a constant
-    target it is 1 where the predictions are right and 0 where they are not, as in scikit-learn.
+    target it is 1 where the predictions are right and 0 where they are not, as in scikit-learn;
+    targets that differ by less than 1e-7 of their size count as constant.
 
     Args:
         class_aggregation: How the scores of several outputs become one: `"uniform_average"`,
@@ -81,7 +82,10 @@ class R2Score(Metric, coalesce=True):
             UsageError: If the shapes do not fit.
         """
         y_pred = as_tensor(y_pred)
-        true, pred = align(as_tensor(y_true, like=y_pred).double(), y_pred.double())
+        y_true = as_tensor(y_true, like=y_pred)
+        if y_true.dtype != y_pred.dtype or not y_pred.is_floating_point():
+            y_true, y_pred = y_true.double(), y_pred.double()
+        true, pred = align(y_true, y_pred)
         if true.ndim == 1:
             true, pred = true.unsqueeze(-1), pred.unsqueeze(-1)
         if true.ndim != 2:
@@ -89,16 +93,16 @@ class R2Score(Metric, coalesce=True):
                 f"{self.name} needs y_true and y_pred of the shape (N, K) or (N,); got "
                 f"{tuple(true.shape)}: flatten what belongs to one output"
             )
-        weight = torch.ones_like(true[:, :1])
-        if sample_weight is not None:
-            weight = fit_weight(as_tensor(sample_weight, like=y_pred), true).double()
-            weight = weight.reshape(-1, 1) if weight.ndim < 2 else weight
-        weight = weight.expand_as(true)
-        self.squared_sum.assign_add((weight * true.square()).sum(0))
-        self.sum.assign_add((weight * true).sum(0))
-        self.residual.assign_add((weight * (true - pred).square()).sum(0))
-        self.count.assign_add(weight.sum(0))
-        self.num_samples.assign_add((weight != 0).any(-1).sum())
+        for rows in blocks(true, pred, sample_weight_of(sample_weight, true)):
+            self._add(*rows)
+
+    def _add(self, true: Tensor, pred: Tensor, weight: Tensor) -> None:
+        true, pred = true.double(), pred.double()
+        self.squared_sum.assign_add(weighted_sum(true.square(), weight))
+        self.sum.assign_add(weighted_sum(true, weight))
+        self.residual.assign_add(weighted_sum((true - pred).square(), weight))
+        self.count.assign_add(weighted_sum(torch.ones_like(true), weight))
+        self.num_samples.assign_add((weight.reshape(len(true), -1) != 0).any(-1).sum())
 
     @override
     def result(self) -> Tensor:
