@@ -98,6 +98,17 @@ def test_metrics_of_another_kind_are_not_merged() -> None:
         Precision().merge_state([Precision(average="samples")])
 
 
+@pytest.mark.parametrize("average", [None, "macro"])
+def test_metrics_of_other_sizes_are_not_merged(average: Any) -> None:
+    first, second = Precision([0.5], average=average), Precision([0.2, 0.5], average=average)
+    for metric in (first, second):
+        metric.update_state([[0, 1]], [[0.4, 0.6]])
+    before = first.result().tolist()
+    with pytest.raises(UsageError, match=r"'true_positives' has the shapes .* the same arguments"):
+        first.merge_state([second])
+    assert first.result().tolist() == before
+
+
 def test_a_metric_without_weights_says_that_it_cannot_be_merged() -> None:
     class Nothing(Metric):
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:

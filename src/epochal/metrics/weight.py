@@ -136,8 +136,20 @@ class Weight:
             self._rows.append(rows.clone())
 
     def merge(self, values: Sequence[Tensor]) -> None:
-        """Make one value of this and those of the same weight elsewhere, by its reduction."""
+        """Make one value of this and those of the same weight elsewhere, by its reduction.
+
+        Raises:
+            UsageError: If the shapes differ.
+        """
         values = [value.to(self.value.device, self.dtype) for value in values]
+        sizes = {value.shape for value in (self.value, *values)}
+        if self._open:
+            sizes.discard(torch.Size([]))  # where nothing has been taken in yet
+        if len(sizes) > 1 and self.reduction != "concat":
+            raise UsageError(
+                f"the weight {self.name!r} has the shapes {sorted(map(tuple, sizes))} in metrics "
+                "that are to be merged; make them with the same arguments"
+            )
         if self.reduction == "concat":
             filled = [value for value in (self.value, *values) if len(value)]
             self.value = torch.cat(filled) if filled else self.value
