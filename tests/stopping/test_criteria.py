@@ -326,7 +326,8 @@ def test_groups_are_flat_and_print_as_they_are_written():
     )
     assert isinstance(criterion, AnyOf)
     assert len(criterion.criteria) == 3
-    assert criterion.needs_training
+    assert criterion.needs == {"training", "seconds"}
+    assert Once(Smoothed(LowProgress())).needs == {"training"}
     assert repr(Smoothed(Patience(3), window=2)) == "Smoothed(Patience(patience=3), window=2)"
 
 
@@ -425,6 +426,7 @@ def test_criteria_of_progress_ask_for_the_training_value():
         (lambda: AnyOf("gl"), "'gl' is no criterion"),
         (lambda: Budget(), "nothing is limited"),
         (lambda: Budget(steps=0), "steps is 0"),
+        (lambda: Budget(time="0h"), "seconds is 0"),
         (lambda: Budget(time="two hours"), "cannot read time 'two hours'"),
         (lambda: Budget(time="2h oops"), "cannot read time"),
         (lambda: Budget(tim=3), "did you mean 'time'"),

@@ -1,11 +1,15 @@
 """Stop when a watched value no longer gets better."""
 
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any, Never
 
 from torch import Tensor
 
 from epochal.callbacks.monitor import Mode, MonitorCallback
-from epochal.core.errors import UsageError, reject_unknown
+from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
+from epochal.logs import LogNames
+from epochal.stopping import Criterion
 
 __all__ = ["EarlyStopping"]
 
@@ -25,9 +29,19 @@ class EarlyStopping(MonitorCallback):
         restore_best_weights: Whether the model gets the weights (and buffers) of its best epoch
             back when `fit` ends, whatever ended it but an exception.
         start_from_epoch: Epochs before this one, counted from 0, are not looked at.
+        criterion: Decides instead of `min_delta`, `patience` and `baseline`: one of
+            `epochal.stopping`, or several, `GeneralizationLoss(5) | Budget(time="2h")`. What is
+            compared with `val_loss` as the training value is `loss`, and so for other names.
+
+    Attributes:
+        stopped_epoch: The epoch after which it stopped, counted from 0, or None.
+        best: The best value seen, and `best_epoch` its epoch.
+        reason: What the criterion said last.
 
     Raises:
-        UsageError: If `patience` or `start_from_epoch` is negative, or `mode` unknown.
+        UsageError: If `patience` or `start_from_epoch` is negative, `mode` unknown, or a criterion
+            comes with arguments it replaces.
+        UsageTypeError: If `criterion` is none.
 
     Example:
         >>> from types import SimpleNamespace
@@ -40,7 +54,10 @@ class EarlyStopping(MonitorCallback):
         (True, 3, 1)
     """
 
-    state = ("best", "best_epoch", "best_weights", "stopped_epoch", "wait")
+    state = (
+        *("best", "best_epoch", "best_weights", "stopped_epoch", "wait"),
+        *("reason", "criterion_state"),
+    )
 
     def __init__(
         self,
@@ -52,6 +69,8 @@ class EarlyStopping(MonitorCallback):
         baseline: float | None = None,
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
+        *,
+        criterion: Criterion | None = None,
         **unknown: Never,
     ) -> None:
         reject_unknown(EarlyStopping.__init__, unknown)
@@ -59,6 +78,18 @@ class EarlyStopping(MonitorCallback):
         for name, value in (("patience", patience), ("start_from_epoch", start_from_epoch)):
             if value < 0:
                 raise UsageError(f"EarlyStopping: {name} is {value}; give 0 or more")
+        if criterion is not None:
+            if not isinstance(criterion, Criterion):
+                raise UsageTypeError(
+                    f"EarlyStopping: criterion is {criterion!r}; give one of epochal.stopping, "
+                    "such as GeneralizationLoss(5)"
+                )
+            if patience or min_delta or baseline is not None:
+                raise UsageError(
+                    "EarlyStopping: patience, min_delta and baseline say nothing beside a "
+                    f"criterion; write {criterion!r} | Patience(...)"
+                )
+        self.criterion = criterion
         self.patience = patience
         self.verbose = verbose
         self.baseline = baseline
@@ -69,22 +100,62 @@ class EarlyStopping(MonitorCallback):
         self.best: float | None = None
         self.best_epoch: int | None = None
         self.best_weights: dict[str, Tensor] | None = None
+        self.reason: str | None = None
+        self._seen = (time.monotonic(), 0)
+
+    @property
+    def criterion_state(self) -> dict[str, Any]:
+        """What the criterion remembers."""
+        return {} if self.criterion is None else self.criterion.state_dict()
+
+    @criterion_state.setter
+    def criterion_state(self, state: Mapping[str, Any]) -> None:
+        if self.criterion is not None:
+            self.criterion.load_state_dict(state)
+        elif state:
+            raise UsageTypeError("EarlyStopping: the state is of one with a criterion; give it too")
+
+    def check(self, names: LogNames) -> Iterable[str]:
+        """See that the criterion will be told all it needs."""
+        yield from super().check(names)
+        needs = frozenset() if self.criterion is None else self.criterion.needs
+        training = self.monitor.removeprefix("val_")
+        if "training" in needs and names.complete and training not in names:
+            yield (
+                f"EarlyStopping: {self.criterion!r} compares {self.monitor!r} with its training "
+                f"value, and nothing called {training!r} will be logged; monitor 'val_loss'"
+            )
+        if "samples" in needs:
+            yield (
+                f"EarlyStopping: {self.criterion!r} limits samples, which are not counted here; "
+                "limit steps, epochs or time"
+            )
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start counting anew."""
         self.wait = 0
         self.stopped_epoch = self.best = self.best_epoch = self.best_weights = None
+        self.reason = None
+        if self.criterion is not None:
+            self.criterion.reset(self._direction or "min")
+            self._seen = (time.monotonic(), self._steps())
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Read the count of steps, which another callback may have brought back."""
+        if self.criterion is not None:
+            self._seen = (self._seen[0], self._steps())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Look at the value, and stop if it has not improved for long enough."""
         current = self.value(logs)
+        if self.criterion is not None:
+            self._ask(self.criterion, epoch, current, logs)
+            return
         if current is None or epoch < self.start_from_epoch:
             return
         self.wait += 1
         if self.improves(current, self.best):
-            self.best, self.best_epoch = current, epoch
-            if self.restore_best_weights:
-                self._keep_weights()
+            self._keep(epoch, current)
             if self.baseline is None or self.improves(current, self.baseline):
                 self.wait = 0
         else:
@@ -99,13 +170,40 @@ class EarlyStopping(MonitorCallback):
         """Say why training stopped, and bring the best weights back."""
         if self.stopped_epoch is not None:
             best = "it never was a number" if self.best is None else f"best {self._best()}"
-            self._say(
-                f"epoch {self.stopped_epoch + 1}: stopped early, {self.wait} checks without "
-                f"improvement of {self.monitor} ({best})"
-            )
+            why = f"{self.wait} checks without improvement of {self.monitor}"
+            if self.criterion is not None:
+                why = f"{self.monitor}: {self.reason}"
+            self._say(f"epoch {self.stopped_epoch + 1}: stopped early, {why} ({best})")
         if self.restore_best_weights and self.best_weights is not None:
             self._say(f"restoring the weights of epoch {(self.best_epoch or 0) + 1}")
             self.model.load_state_dict(self.best_weights)
+
+    def _ask(self, criterion: Criterion, epoch: int, current: float | None, logs: Any) -> None:
+        seconds, steps = time.monotonic(), self._steps()
+        criterion.spend(seconds=seconds - self._seen[0], steps=steps - self._seen[1])
+        self._seen = (seconds, steps)
+        if epoch < self.start_from_epoch:
+            return
+        if current is not None and self.improves(current, self.best):
+            self._keep(epoch, current)
+        training = (logs or {}).get(self.monitor.removeprefix("val_"))
+        verdict = criterion.update(epoch, None if training is None else float(training), current)
+        self.reason = verdict.reason
+        if verdict.stop:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+        else:
+            self._say(f"epoch {epoch + 1}: {self.monitor}: {self.reason}")
+
+    def _steps(self) -> int:
+        # A loop of one's own may drive a model without an optimizer; it then has no steps to limit.
+        optimizer = getattr(self.model, "optimizer", None)
+        return 0 if optimizer is None else int(optimizer.iterations)
+
+    def _keep(self, epoch: int, current: float) -> None:
+        self.best, self.best_epoch = current, epoch
+        if self.restore_best_weights:
+            self._keep_weights()
 
     def _keep_weights(self) -> None:
         weights = self.model.state_dict()

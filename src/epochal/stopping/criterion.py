@@ -47,8 +47,9 @@ class Criterion(ABC):
     state: ClassVar[Sequence[str]] = ()
     """Attributes that a resumed run needs back."""
 
-    needs_training: bool = False
-    """Whether the training value has to be given."""
+    needs: frozenset[str] = frozenset()
+    """What it has to be told beyond the validation value: `"training"`, and through `spend`
+    `"seconds"`, `"steps"`, `"samples"`."""
 
     sign: float = 1.0
     """1 if small values are good, -1 if large ones are; `reset` sets it."""
@@ -146,7 +147,7 @@ class _Group(Criterion):
             for criterion in criteria
             for member in (criterion.criteria if type(criterion) is type(self) else (criterion,))
         )
-        self.needs_training = any(member.needs_training for member in self.criteria)
+        self.needs = frozenset[str]().union(*(member.needs for member in self.criteria))
 
     @override
     def reset(self, mode: Literal["min", "max"] = "min") -> None:

@@ -147,13 +147,14 @@ class Budget(Criterion):
         self.steps = steps
         self.samples = samples
         self.seconds = None if time is None else _seconds(time)
-        limits = {"time": self.seconds, "epochs": epochs, "steps": steps, "samples": samples}
+        limits = {"seconds": self.seconds, "epochs": epochs, "steps": steps, "samples": samples}
         given = {name: limit for name, limit in limits.items() if limit is not None}
         if not given:
             raise UsageError("Budget: nothing is limited; give time, epochs, steps or samples")
         for name, limit in given.items():
             if not limit > 0:
-                raise UsageError(f"Budget: {name} is {limit}; give more than 0")
+                raise UsageError(f"Budget: {name} is {limit:g}; give more than 0")
+        self.needs = frozenset(given) - {"epochs"}
         self.reset()
 
     @override

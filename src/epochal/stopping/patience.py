@@ -90,7 +90,7 @@ class _Wrapper(Criterion):
         if not isinstance(criterion, Criterion):
             raise UsageTypeError(f"{type(self).__name__}: {criterion!r} is no criterion")
         self.criterion = criterion
-        self.needs_training = criterion.needs_training
+        self.needs = criterion.needs
 
     @override
     def reset(self, mode: Literal["min", "max"] = "min") -> None:

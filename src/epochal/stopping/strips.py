@@ -34,7 +34,7 @@ class _Strips(Criterion):
 
     @override
     def update(self, epoch: int, training: float | None, validation: float | None) -> Verdict:
-        if self.needs_training:
+        if "training" in self.needs:
             if training is None:
                 raise UsageError(
                     f"{self!r} compares with training progress, and epoch {epoch} has no training "
@@ -142,7 +142,7 @@ class ProgressQuotient(_Strips):
     """
 
     state = (*_Strips.state, "best")
-    needs_training = True
+    needs = frozenset({"training"})
 
     def __init__(self, alpha: float, strip: int = 5, **unknown: Never) -> None:
         reject_unknown(ProgressQuotient.__init__, unknown)
@@ -256,7 +256,7 @@ class LowProgress(_Strips):
         [False, False, False, True]
     """
 
-    needs_training = True
+    needs = frozenset({"training"})
 
     def __init__(self, threshold: float = 0.1, strip: int = 5, **unknown: Never) -> None:
         reject_unknown(LowProgress.__init__, unknown)
