@@ -383,6 +383,15 @@ def test_after_reset_nothing_is_remembered(make):
     assert [used.update(*point) for point in curve] == [fresh.update(*point) for point in curve]
 
 
+@pytest.mark.parametrize(
+    "wrap", [Once, lambda inner: Smoothed(inner, 2), lambda inner: inner | inner]
+)
+def test_what_is_spent_reaches_the_budget_inside(wrap):
+    criterion = wrap(Budget(steps=3))
+    criterion.spend(steps=3)
+    assert criterion.update(0, None, 1.0).stop
+
+
 @pytest.mark.parametrize("make", EVERYTHING)
 def test_the_state_of_another_criterion_is_refused(make):
     with pytest.raises(UsageTypeError):
