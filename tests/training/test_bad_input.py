@@ -243,6 +243,6 @@ def test_wrapping_something_else_is_refused():
 
 def test_evaluate_checks_monitored_names_too():
     model = classifier()
-    with pytest.raises(UsageError, match="evaluate: EarlyStopping: .*did you mean 'val_loss'"):
+    with pytest.raises(UsageError, match=r"evaluate: EarlyStopping: .*did you mean 'val_loss'"):
         model.evaluate(X, Y, verbose=0, callbacks=EarlyStopping("val_los"))
     model.evaluate(X, Y, verbose=0, callbacks=EarlyStopping("val_loss"))
