@@ -1,1 +1,5 @@
-"""`python -m epochal ...`: what is done from a shell. Empty until its first command is written."""
+"""`python -m epochal ...`: what is done from a shell."""
+
+from epochal.cli.main import main
+
+__all__ = ["main"]
