@@ -222,3 +222,21 @@ def test_a_function_in_which_every_row_meets_every_other_is_refused():
     with pytest.raises(UsageError, match=r"made 32 x 32 values of targets of shape \(32,\)"):
         model.evaluate(X, X[:, 0], verbose=0)
     assert model.evaluate(X, X[:, :1], verbose=0)[1] > 0
+
+
+def test_merged_parts_of_an_epoch_are_the_whole():
+    def ordered(y_true, y_pred):
+        return y_pred.tolist()
+
+    parts = [EpochMetric(ordered) for _ in range(3)]
+    for part, values in zip(parts, torch.arange(9.0).split((2, 4, 3)), strict=True):
+        part.update_state(values, values)
+    parts[0].merge_state(parts[1:])
+    assert parts[0].result() == list(range(9))
+    with pytest.raises(UsageTypeError, match="expected an EpochMetric"):
+        parts[0].merge_state([epochal.metrics.Mean()])
+    sampled = EpochMetric(ordered, max_samples=2, overflow="reservoir")
+    for _ in range(3):
+        sampled.update_state([1.0, 2.0], [1.0, 2.0])
+    with pytest.raises(UsageError, match="a sample of 2 of 6 rows"):
+        parts[0].merge_state([sampled])

@@ -33,7 +33,7 @@ def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
         tensor([0.5000, 0.5000])
     """
     y_true, y_pred = align(y_true, y_pred)
-    return F.mse_loss(y_pred, y_true, reduction="none").mean(-1)
+    return _mean_of_last(F.mse_loss(y_pred, y_true, reduction="none"))
 
 
 def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
@@ -51,7 +51,7 @@ def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
         tensor([1.])
     """
     y_true, y_pred = align(y_true, y_pred)
-    return F.l1_loss(y_pred, y_true, reduction="none").mean(-1)
+    return _mean_of_last(F.l1_loss(y_pred, y_true, reduction="none"))
 
 
 def mean_absolute_percentage_error(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
@@ -135,3 +135,8 @@ def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
     error = y_pred - y_true
     # cosh itself overflows beyond 88 in float32; this form of the same thing does not.
     return (error + torch.nn.functional.softplus(-2.0 * error) - math.log(2.0)).mean(-1)
+
+
+def _mean_of_last(errors: Tensor) -> Tensor:
+    """Return the mean over the last axis; of a single column, that column as it is."""
+    return errors.squeeze(-1) if errors.shape[-1] == 1 else errors.mean(-1)

@@ -1,6 +1,6 @@
 """Any function of all targets and predictions of an epoch, exactly, in the one pass made anyway."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Never
 
 import torch
@@ -131,6 +131,30 @@ class EpochMetric(Metric, coalesce=True):
     @override
     def reset_state(self) -> None:
         self._rows, self._seen = (), 0
+
+    @override
+    def merge_state(self, others: Iterable[Metric]) -> None:
+        """Take in the rows that other metrics of this kind have seen, in their order.
+
+        Args:
+            others: Metrics of the same function; they stay as they are.
+
+        Raises:
+            UsageTypeError: If one is of another class.
+            UsageError: If one has kept only a sample of its rows.
+        """
+        for other in others:
+            if not isinstance(other, EpochMetric):
+                raise UsageTypeError(
+                    f"{self.name}: got a {type(other).__name__} to merge; expected an EpochMetric"
+                )
+            if sum(len(row[1]) for row in other._rows) != other._seen:
+                raise UsageError(
+                    f"{self.name}: a sample of {other.max_samples} of {other._seen} rows cannot be "
+                    "joined with other rows, each of which stands for one; raise max_samples"
+                )
+            for y_true, y_pred, weight, _ in other._rows:
+                self.update_state(y_true, y_pred, weight)
 
     @override
     def snapshot(self) -> tuple[Any, ...]:

@@ -51,12 +51,15 @@ class Mean(Metric, coalesce=True):
         Raises:
             UsageError: If the weights do not fit.
         """
-        values = as_tensor(values).double()
+        values = as_tensor(values)
         if sample_weight is None:
-            # Each sample counts once, however long it is.
-            self.total.assign_add((values.flatten(1).mean(1) if values.ndim > 1 else values).sum())
+            # Each sample counts once, however long it is. Summed in float64 without a copy in it.
+            total = values.sum(dtype=torch.float64)
+            in_a_sample = math.prod(values.shape[1:])
+            self.total.assign_add(total if in_a_sample == 1 else total / in_a_sample)
             self.count.assign_add(values.shape[0] if values.ndim else 1)
             return
+        values = values.double()
         weight = fit_weight(as_tensor(sample_weight, like=values), values).double()
         if values.ndim > weight.ndim:
             values = values.mean(dim=tuple(range(weight.ndim, values.ndim)))
