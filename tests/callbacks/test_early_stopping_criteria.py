@@ -162,6 +162,14 @@ def test_its_state_holds_what_the_criterion_remembers():
         EarlyStopping("loss").load_state_dict(first.state_dict())
 
 
+def test_a_loop_without_an_optimizer_has_no_steps_to_limit():
+    stopping = EarlyStopping("loss", criterion=Budget(steps=9))
+    stopping.set_model(SimpleNamespace(stop_training=False))
+    stopping.on_train_begin()
+    with pytest.raises(UsageError, match="nobody said how many steps"):
+        stopping.on_epoch_end(0, {"loss": 1.0})
+
+
 def test_a_second_fit_starts_anew():
     stopping = EarlyStopping(criterion=Budget(epochs=2))
     for _ in range(2):

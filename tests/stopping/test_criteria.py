@@ -262,6 +262,8 @@ def test_a_budget_counts_what_it_is_told(kind):
     budget = Budget(**{kind: 10})
     with pytest.raises(UsageError, match=rf"call spend\({kind}=...\)"):
         budget.update(0, None, None)
+    budget.spend(**{kind: 0})
+    assert not budget.update(0, None, None).stop
     budget.spend(**{kind: 9})
     assert budget.update(0, None, None) == Verdict(False, f"9 of 10 {kind} are used")
     budget.spend(**{kind: 1})

@@ -101,7 +101,7 @@ class EarlyStopping(MonitorCallback):
         self.best_epoch: int | None = None
         self.best_weights: dict[str, Tensor] | None = None
         self.reason: str | None = None
-        self._seen = (time.monotonic(), 0)
+        self._seen: tuple[float, int | None] = (time.monotonic(), None)
 
     @property
     def criterion_state(self) -> dict[str, Any]:
@@ -179,9 +179,11 @@ class EarlyStopping(MonitorCallback):
             self.model.load_state_dict(self.best_weights)
 
     def _ask(self, criterion: Criterion, epoch: int, current: float | None, logs: Any) -> None:
-        seconds, steps = time.monotonic(), self._steps()
-        criterion.spend(seconds=seconds - self._seen[0], steps=steps - self._seen[1])
-        self._seen = (seconds, steps)
+        now, steps = time.monotonic(), self._steps()
+        before, first = self._seen
+        taken = None if steps is None or first is None else steps - first
+        criterion.spend(seconds=now - before, steps=taken)
+        self._seen = (now, steps)
         if epoch < self.start_from_epoch:
             return
         if current is not None and self.improves(current, self.best):
@@ -195,10 +197,10 @@ class EarlyStopping(MonitorCallback):
         else:
             self._say(f"epoch {epoch + 1}: {self.monitor}: {self.reason}")
 
-    def _steps(self) -> int:
+    def _steps(self) -> int | None:
         # A loop of one's own may drive a model without an optimizer; it then has no steps to limit.
         optimizer = getattr(self.model, "optimizer", None)
-        return 0 if optimizer is None else int(optimizer.iterations)
+        return None if optimizer is None else int(optimizer.iterations)
 
     def _keep(self, epoch: int, current: float) -> None:
         self.best, self.best_epoch = current, epoch

@@ -81,8 +81,16 @@ class Criterion(ABC):
         self.sign = 1.0 if mode == "min" else -1.0
         self.start()
 
-    def spend(self, *, seconds: float = 0.0, steps: int = 0, samples: int = 0) -> None:  # noqa: B027
-        """Take what training has cost since the last call; only `Budget` listens."""
+    def spend(  # noqa: B027
+        self, *, seconds: float | None = None, steps: int | None = None, samples: int | None = None
+    ) -> None:
+        """Take what training has cost since the last call; only `Budget` listens.
+
+        Args:
+            seconds: Time; None if nobody measures it, and so for the others.
+            steps: Updates of the weights.
+            samples: Training samples.
+        """
 
     def cost(self, value: float) -> float:
         """Return the value so that smaller is better."""
@@ -156,7 +164,9 @@ class _Group(Criterion):
             member.reset(mode)
 
     @override
-    def spend(self, *, seconds: float = 0.0, steps: int = 0, samples: int = 0) -> None:
+    def spend(
+        self, *, seconds: float | None = None, steps: int | None = None, samples: int | None = None
+    ) -> None:
         for member in self.criteria:
             member.spend(seconds=seconds, steps=steps, samples=samples)
 

@@ -160,40 +160,44 @@ class Budget(Criterion):
     @override
     def start(self) -> None:
         self.first_epoch: int | None = None
-        self.seconds_spent = 0.0
-        self.steps_spent = 0
-        self.samples_spent = 0
+        self.seconds_spent: float | None = None
+        self.steps_spent: int | None = None
+        self.samples_spent: int | None = None
 
     @override
-    def spend(self, *, seconds: float = 0.0, steps: int = 0, samples: int = 0) -> None:
-        self.seconds_spent += seconds
-        self.steps_spent += steps
-        self.samples_spent += samples
+    def spend(
+        self, *, seconds: float | None = None, steps: int | None = None, samples: int | None = None
+    ) -> None:
+        if seconds is not None:
+            self.seconds_spent = (self.seconds_spent or 0.0) + seconds
+        if steps is not None:
+            self.steps_spent = (self.steps_spent or 0) + steps
+        if samples is not None:
+            self.samples_spent = (self.samples_spent or 0) + samples
 
     @override
     def update(self, epoch: int, training: float | None, validation: float | None) -> Verdict:
         if self.first_epoch is None:
             self.first_epoch = epoch
-        epochs = epoch + 1 - self.first_epoch
-        left: list[str] = []
-        accounts: Sequence[tuple[str, float | None, float]] = (
+        accounts: Sequence[tuple[str, float | None, float | None]] = (
             ("seconds", self.seconds, self.seconds_spent),
-            ("epochs", self.epochs, epochs),
+            ("epochs", self.epochs, epoch + 1 - self.first_epoch),
             ("steps", self.steps, self.steps_spent),
             ("samples", self.samples, self.samples_spent),
         )
+        used: list[str] = []
         for name, limit, spent in accounts:
             if limit is None:
                 continue
-            if not spent:
+            if spent is None:
                 raise UsageError(
                     f"{self!r}: nobody said how many {name} an epoch took; "
                     f"call spend({name}=...) before update, or limit epochs"
                 )
             if spent >= limit:
                 return Verdict(True, f"{spent:.10g} of {limit:.10g} {name} are used up")
-            left.append(f"{spent:.10g} of {limit:.10g} {name}")
-        return Verdict(False, f"{', '.join(left)} are used")
+            used.append(f"{spent:.10g} of {limit:.10g} {name}")
+        return Verdict(False, f"{', '.join(used)} are used")
 
 
 def _seconds(time: float | str | timedelta) -> float:

@@ -98,7 +98,9 @@ class _Wrapper(Criterion):
         self.criterion.reset(mode)
 
     @override
-    def spend(self, *, seconds: float = 0.0, steps: int = 0, samples: int = 0) -> None:
+    def spend(
+        self, *, seconds: float | None = None, steps: int | None = None, samples: int | None = None
+    ) -> None:
         self.criterion.spend(seconds=seconds, steps=steps, samples=samples)
 
     @override
