@@ -72,6 +72,11 @@ def test_the_best_of_an_earlier_fit_is_not_overwritten_by_a_worse_one(tmp_path):
     assert (tmp_path / "best.safetensors").read_bytes() == kept
 
 
+def test_the_older_period_saves_every_so_many_epochs(tmp_path):
+    fitted(ModelCheckpoint(tmp_path / "{epoch}.safetensors", period=2), epochs=5)
+    assert names(tmp_path) == ["2.safetensors", "4.safetensors"]
+
+
 def test_saving_after_batches_counts_through_all_epochs(tmp_path):
     path = tmp_path / "e{epoch}b{batch}.safetensors"
     fitted(ModelCheckpoint(path, save_freq=3))
@@ -139,6 +144,8 @@ def test_verbose_says_what_is_saved_and_why(tmp_path, capsys):
         ({"filepath": "m.safetensors", "save_freq": True}, "save_freq is True"),
         ({"filepath": "m.safetensors", "save_freq": "epochs"}, "save_freq is 'epochs'"),
         ({"filepath": "m.safetensors", "max_to_keep": 0}, "max_to_keep is 0"),
+        ({"filepath": "m.safetensors", "period": 0}, "period is 0"),
+        ({"filepath": "m.safetensors", "period": 2, "save_freq": 5}, "period is 2"),
         ({"filepath": "m.safetensors", "mode": "mn"}, "did you mean 'min'"),
     ],
 )

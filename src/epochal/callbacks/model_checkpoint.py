@@ -32,6 +32,7 @@ class ModelCheckpoint(MonitorCallback):
         save_freq: `"epoch"`, or after how many batches, counted through all epochs.
         initial_value_threshold: With `save_best_only`, what the first saved model has to beat.
         max_to_keep: Remove the oldest of the files saved here above this number.
+        period: With `save_freq="epoch"`, after how many epochs (Keras' older way to say it).
 
     Raises:
         UsageError: If an argument is outside of what it can be.
@@ -47,7 +48,7 @@ class ModelCheckpoint(MonitorCallback):
         ['e1.safetensors', 'e2.safetensors']
     """
 
-    state = ("batches", "best", "saved")
+    state = ("batches", "best", "epochs", "saved")
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class ModelCheckpoint(MonitorCallback):
         save_freq: int | Literal["epoch"] = "epoch",
         initial_value_threshold: float | None = None,
         max_to_keep: int | None = None,
+        period: int | None = None,
         **unknown: Never,
     ) -> None:
         reject_unknown(ModelCheckpoint.__init__, unknown)
@@ -70,6 +72,11 @@ class ModelCheckpoint(MonitorCallback):
             )
         if max_to_keep is not None and not _positive(max_to_keep):
             raise UsageError(f"ModelCheckpoint: max_to_keep is {max_to_keep!r}; give 1 or more")
+        if period is not None and (save_freq != "epoch" or not _positive(period)):
+            raise UsageError(
+                f"ModelCheckpoint: period is {period!r} with save_freq={save_freq!r}; give a number "
+                "of epochs, and only with save_freq='epoch'"
+            )
         self.filepath = os.fspath(filepath)
         if not self.filepath.endswith(".safetensors"):
             raise UsageError(
@@ -81,9 +88,11 @@ class ModelCheckpoint(MonitorCallback):
         self.save_freq = save_freq
         self.initial_value_threshold = initial_value_threshold
         self.max_to_keep = max_to_keep
+        self.period = period
         self.needs = (monitor,) if save_best_only else ()
         self.best = initial_value_threshold
         self.batches = 0
+        self.epochs = 0
         self.saved: list[str] = []
         if save_freq != "epoch":
             # Only then is there a batch hook at all, so that saving each epoch costs no batch.
@@ -120,7 +129,8 @@ class ModelCheckpoint(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Save after the epoch."""
-        if self.save_freq == "epoch":
+        self.epochs += 1
+        if self.save_freq == "epoch" and self.epochs % (self.period or 1) == 0:
             self._save(f"epoch {epoch + 1}", epoch, None, logs or {})
 
     def _after_batch(self, batch: int, logs: Any = None) -> None:
