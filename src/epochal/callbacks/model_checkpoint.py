@@ -74,8 +74,8 @@ class ModelCheckpoint(MonitorCallback):
             raise UsageError(f"ModelCheckpoint: max_to_keep is {max_to_keep!r}; give 1 or more")
         if period is not None and (save_freq != "epoch" or not _positive(period)):
             raise UsageError(
-                f"ModelCheckpoint: period is {period!r} with save_freq={save_freq!r}; give a number "
-                "of epochs, and only with save_freq='epoch'"
+                f"ModelCheckpoint: period is {period!r} with save_freq={save_freq!r}; give a "
+                "number of epochs, and only with save_freq='epoch'"
             )
         self.filepath = os.fspath(filepath)
         if not self.filepath.endswith(".safetensors"):
