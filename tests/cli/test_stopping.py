@@ -11,7 +11,6 @@ from epochal.cli import main
 @pytest.fixture
 def log(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
     rows = [(t, 1 / (t + 1), 1 / (t + 1) + (t / 60) ** 2, t / 60) for t in range(60)]
     lines = ["epoch,loss,val_loss,val_acc", *(",".join(map(str, row)) for row in rows)]
     path = tmp_path / "train_log.csv"
@@ -31,7 +30,7 @@ def test_it_knows_what_is_better_large_and_leaves_pq_out_without_training_values
     assert main(["stopping", str(log), "--monitor", "val_acc", "--strip", "2"]) == 0
     out = capsys.readouterr().out
     assert "ProgressQuotient" not in out
-    assert out.count("60 (never)") == 9
+    assert out.count("never") == 9
 
 
 def test_it_saves_a_picture(log, capsys):

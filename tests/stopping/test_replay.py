@@ -215,14 +215,21 @@ def test_a_recommendation_of_a_kind_that_was_not_tried_says_so():
 
 def test_the_table_names_every_criterion_and_marks_those_that_never_stop():
     out = io.StringIO()
-    Console(file=out, width=140).print(replay(CURVE, THREE).table())
-    lines = [line.split("│")[1:-1] for line in out.getvalue().splitlines() if "(" in line]
-    cells = [[cell.strip() for cell in line] for line in lines]
-    assert cells == [
+    Console(file=out, width=80).print(replay(CURVE, THREE).table())
+    assert [line.split() for line in out.getvalue().splitlines() if "(" in line] == [
         ["Patience(patience=1)", "3", "2", "0.8", "0.9", "0.500", "0.500", "1.200"],
         ["GeneralizationLoss(20)", "6", "4", "0.7", "0.75", "1.000", "0.500", "1.000"],
-        ["GeneralizationLoss(99)", "6 (never)", "4", "0.7", "0.75", "1.000", "0.500", "1.000"],
+        ["GeneralizationLoss(99)", "never", "4", "0.7", "0.75", "1.000", "0.500", "1.000"],
     ]
+
+
+def test_the_table_of_the_papers_criteria_fits_into_80_columns():
+    out = io.StringIO()
+    Console(file=out, width=80).print(replay({**long_curve(), "test_loss": [1 / 3] * 60}).table())
+    for criterion in paper_criteria():
+        assert repr(criterion) in out.getvalue()
+    assert "0.3333" in out.getvalue()
+    assert "…" not in out.getvalue()
 
 
 def test_the_frame_has_a_row_a_criterion():

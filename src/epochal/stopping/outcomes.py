@@ -65,21 +65,25 @@ class Replay:
 
     def table(self) -> Any:
         """Return the outcomes as a table of rich, for `rich.print`."""
+        from rich import box
         from rich.table import Table
 
-        table = Table("criterion", title=f"{self.curve.monitor}, {len(self.curve.epochs)} epochs")
-        names = ["epochs", "best after", self.curve.monitor]
+        # Narrow enough for 80 columns, the width of output that goes to a file.
+        title = f"{self.curve.monitor}, {len(self.curve.epochs)} epochs"
+        table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
+        table.add_column("criterion", no_wrap=True)
+        names = ["stops after", "best after", "best value"]
         names += ["test"] if self.curve.test else []
-        for name in (*names, "slowness", "redundancy", "badness"):
+        for name in (*names, "slow- ness", "redun- dancy", "bad- ness"):
             table.add_column(name, justify="right")
         for row in self.rows:
-            epochs = f"{row.epochs}" if row.stopped_epoch is not None else f"{row.epochs} (never)"
-            values = [f"{row.validation:.5g}"]
+            stops = "never" if row.stopped_epoch is None else str(row.epochs)
+            values = [f"{row.validation:.4g}"]
             if self.curve.test:
-                values.append("" if row.test is None else f"{row.test:.5g}")
+                values.append("" if row.test is None else f"{row.test:.4g}")
             ratios = (row.slowness, row.redundancy, row.badness)
             table.add_row(
-                *(repr(row.criterion), epochs, str(row.best_after), *values),
+                *(repr(row.criterion), stops, str(row.best_after), *values),
                 *(f"{ratio:.3f}" for ratio in ratios),
                 style="bold" if row is self.best else None,
             )

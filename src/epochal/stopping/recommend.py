@@ -47,9 +47,9 @@ def recommend(
         return Recommendation(
             fastest.criterion,
             1,
-            "take a fast criterion unless a small gain is worth much time: it is "
-            f"{100 * (fastest.badness - 1):.2g} % worse than the best after {fastest.epochs} of "
-            f"{replay.best.epochs} epochs",
+            f"take a fast criterion unless a small gain is worth much time: after {fastest.epochs} "
+            f"epochs it is {100 * (fastest.badness - 1):.2g} % worse than the best, which took "
+            f"{replay.best.epochs}",
         )
     kind: type[GeneralizationLoss | ProgressQuotient | SuccessiveIncreases]
     if goal == "chance":
