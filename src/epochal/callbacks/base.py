@@ -65,6 +65,10 @@ class Callback:
     observes: ClassVar[bool] = False
     """Whether `observe` wants to know how long every hook takes."""
 
+    idle: Sequence[str] = ()
+    """Hooks that this object has and does not need, such as a batch hook while it saves by epoch;
+    they are not called, and if nobody else has them the loop makes no logs for them."""
+
     state: ClassVar[Sequence[str]] = ()
     """Attributes that a resumed run needs back, such as `("best", "wait")`."""
 

@@ -258,6 +258,8 @@ _OLDER = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_ba
 
 def _hook(callback: Callback, name: str) -> Hook | None:
     """Return a callback's own hook, or None where it has only the empty one of the base class."""
+    if name in callback.idle:
+        return None
     hook: Hook = getattr(callback, name)
     if getattr(hook, "__func__", hook) is not getattr(Callback, name):
         return hook

@@ -60,11 +60,10 @@ class LearningRateScheduler(Callback):
         self._of_torch = _is_torch(schedule)
         self._takes_rate = not self._of_torch and _takes_rate(schedule)
         self._running: LRScheduler | None = None
-        if by == "batch":
-            # Only then is there a batch hook at all.
-            setattr(self, "on_train_batch_begin", self._before_batch)  # noqa: B010
-            if self._of_torch:
-                setattr(self, "on_train_batch_end", self._after_batch)  # noqa: B010
+        begins = by == "batch" and not self._of_torch
+        ends = by == "batch" and self._of_torch
+        needed = {"on_train_batch_begin": begins, "on_train_batch_end": ends}
+        self.idle = tuple(hook for hook, wanted in needed.items() if not wanted)
 
     def check(self, names: LogNames) -> Iterable[str]:
         """See that the learning rate can be set."""
@@ -96,12 +95,14 @@ class LearningRateScheduler(Callback):
         if self._running is not None and self.by == "epoch":
             self._running.step()
 
-    def _before_batch(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Set the batch's rate."""
         if not self._of_torch:
             self._set(f"batch {self.batches + 1}", self.batches)
             self.batches += 1
 
-    def _after_batch(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Let a scheduler of torch go on."""
         if self._running is not None:
             self._running.step()
 

@@ -94,9 +94,8 @@ class ModelCheckpoint(MonitorCallback):
         self.batches = 0
         self.epochs = 0
         self.saved: list[str] = []
-        if save_freq != "epoch":
-            # Only then is there a batch hook at all, so that saving each epoch costs no batch.
-            setattr(self, "on_train_batch_end", self._after_batch)  # noqa: B010
+        # Saving each epoch costs no batch anything.
+        self.idle = ("on_train_batch_end",) if save_freq == "epoch" else ()
 
     def check(self, names: LogNames) -> Iterable[str]:
         """Settle the direction, and see that the file name can be written."""
@@ -109,18 +108,18 @@ class ModelCheckpoint(MonitorCallback):
                 f"is {self.save_freq} batches; use save_freq='epoch' or watch a training value"
             )
         known = ["epoch", *(["batch"] if per_batch else []), *names]
-        if names.complete:
-            for _, field, _, _ in string.Formatter().parse(self.filepath):
-                if field is not None and field not in known:
-                    yield f"ModelCheckpoint: filepath: {unknown_name('field', field, known)}"
+        fields = [field for _, field, _, _ in string.Formatter().parse(self.filepath)]
+        strange = [field for field in fields if field is not None and field not in known]
+        for field in strange if names.complete else ():
+            yield f"ModelCheckpoint: filepath: {unknown_name('field', field, known)}"
+        if strange:
+            return
         try:
-            self._path(0, 0, dict.fromkeys(names, 0.5))
-        except KeyError:
-            pass  # noted above
-        except (ValueError, IndexError) as error:
+            path = self._path(0, 0, dict.fromkeys(names, 0.5))
+        except ValueError as error:
             yield f"ModelCheckpoint: filepath {self.filepath!r} cannot be formatted: {error}"
         else:
-            if Path(self._path(0, 0, dict.fromkeys(names, 0.5))).is_dir():
+            if Path(path).is_dir():
                 yield f"ModelCheckpoint: filepath {self.filepath!r} is a folder; give a file"
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -133,7 +132,8 @@ class ModelCheckpoint(MonitorCallback):
         if self.save_freq == "epoch" and self.epochs % (self.period or 1) == 0:
             self._save(f"epoch {epoch + 1}", epoch, None, logs or {})
 
-    def _after_batch(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Save after so many batches."""
         self.batches += 1
         if self.batches % int(self.save_freq) == 0:
             where = f"epoch {self._epoch + 1}, batch {batch + 1}"

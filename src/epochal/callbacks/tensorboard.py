@@ -119,11 +119,12 @@ class TensorBoard(Callback):
         self._profile: Profile | None = None
         self._writers: dict[str, EventWriter] = {}
         self._projector: Projector | None = None
-        if self._every or self._profiled:
-            # Only then is there a batch hook at all, so that writing each epoch costs no batch.
-            setattr(self, "on_train_batch_end", self._after_batch)  # noqa: B010
-        if self._profiled:
-            setattr(self, "on_train_batch_begin", self._before_batch)  # noqa: B010
+        # So that writing each epoch costs no batch anything.
+        needed = {
+            "on_train_batch_begin": bool(self._profiled),
+            "on_train_batch_end": bool(self._every or self._profiled),
+        }
+        self.idle = tuple(hook for hook, wanted in needed.items() if not wanted)
 
     def check(self, names: LogNames) -> Iterable[str]:
         """Look for what is in the way of the folders, and for the metadata files."""
@@ -216,7 +217,8 @@ class TensorBoard(Callback):
             for writer in writers.values():
                 writer.close()
 
-    def _before_batch(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Begin to profile, if it is time."""
         step = self.train_step + 1
         if self._profiled and step == self._profiled[0]:
             first = next(self.model.parameters(), None)
@@ -224,7 +226,8 @@ class TensorBoard(Callback):
         if self._profile is not None:
             self._profile.begin_batch(step)
 
-    def _after_batch(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Write the batch's values, if it is time, and end a profile."""
         self.train_step += 1
         if self._profile is not None:
             self._profile.end_batch()
