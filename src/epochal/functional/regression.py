@@ -139,4 +139,4 @@ def log_cosh(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
 
 def _mean_of_last(errors: Tensor) -> Tensor:
     """Return the mean over the last axis; of a single column, that column as it is."""
-    return errors.squeeze(-1) if errors.shape[-1] == 1 else errors.mean(-1)
+    return errors.squeeze(-1) if errors.shape[-1:] == (1,) else errors.mean(-1)
