@@ -129,7 +129,7 @@ class Model(CompiledModel):
             validation_batch_size,
             validation_freq,
         )
-        return run_fit(plan_fit(self, self._compiled, arguments))
+        return run_fit(plan_fit(self, self._need_compiled("fit"), arguments))
 
     def evaluate(
         self,
@@ -174,9 +174,8 @@ class Model(CompiledModel):
         """
         reject_unknown(Model.evaluate, unknown, "evaluate")
         source = Source(x, y, sample_weight)
-        plan = plan_evaluate(
-            self, self._compiled, source, batch_size, steps, verbose, callbacks, metrics
-        )
+        compiled = self._need_compiled("evaluate")
+        plan = plan_evaluate(self, compiled, source, batch_size, steps, verbose, callbacks, metrics)
         values = run_evaluate(plan)
         if return_dict:
             return values

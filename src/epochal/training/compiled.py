@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from epochal.core.errors import Problems, UsageError
-from epochal.core.trees import flatten, map_leaves
+from epochal.core.trees import map_leaves
 from epochal.data import Batch, Feed
 from epochal.layers import Layer
 from epochal.logs import LogNames, Scoreboard, Scored
@@ -161,9 +161,8 @@ class Compiled:
         """Return a fresh scoreboard for one pass over data."""
         return Scoreboard(self.objective.names, [*self.metrics.scored, *extra])
 
-    def count_rows(self, batch: Batch, feed: Feed, *, first: bool) -> None:
+    def count_rows(self, size: int, feed: Feed, *, first: bool) -> None:
         """Note how many rows of a pass have been seen, for callbacks that show it."""
-        size = int(flatten(batch[0])[0].shape[0])
         self.rows_seen = ((0 if first else self.rows_seen[0]) + size, feed.samples or 0)
 
     def tracked(self) -> list[str]:

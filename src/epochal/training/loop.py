@@ -65,7 +65,7 @@ def train_epoch(plan: FitPlan, epoch: int) -> Moment | Returned | None:
         else:
             train_step(compiled, batch, board)
         if ends:
-            compiled.count_rows(batch, plan.feed, first=batches == 1)
+            compiled.count_rows(batch_size(batch[0]), plan.feed, first=batches == 1)
             moment = board.moment()
             logs = Logs(board.names, moment.read, plan.unlisted())
             callbacks.call_batch("on_train_batch_end", batches - 1, logs)
@@ -106,7 +106,7 @@ def evaluate_feed(
                 if watched:
                     callbacks.take_predictions(batch[1], outputs, batch[2])
             if ends:
-                compiled.count_rows(batch, feed, first=index == 0)
+                compiled.count_rows(batch_size(batch[0]), feed, first=index == 0)
                 logs = Logs(board.names, board.moment().read)
                 callbacks.call_batch("on_test_batch_end", index, logs)
             if model.stop_evaluating:
@@ -143,7 +143,7 @@ def run_predict(plan: PredictPlan) -> Any:
             )
             outputs.append(output)
             if ends:
-                plan.compiled.count_rows(batch, plan.feed, first=index == 0)
+                plan.compiled.count_rows(batch_size(batch[0]), plan.feed, first=index == 0)
                 arrays = map_leaves(lambda leaf: leaf.cpu().numpy(), output)
                 callbacks.call_batch("on_predict_batch_end", index, {"outputs": arrays})
             if model.stop_predicting:

@@ -128,7 +128,7 @@ class PredictPlan:
         self.feed.close()
 
 
-def plan_fit(model: Any, compiled: Compiled | None, given: FitArguments) -> FitPlan:
+def plan_fit(model: Any, compiled: Compiled, given: FitArguments) -> FitPlan:
     """Check everything `fit` was given, and return what the loop needs.
 
     Raises:
@@ -136,10 +136,6 @@ def plan_fit(model: Any, compiled: Compiled | None, given: FitArguments) -> FitP
             model nor a file has been touched.
     """
     problems = Problems("fit")
-    if compiled is None:
-        problems.add("the model is not compiled; call model.compile(optimizer, loss) first")
-        problems.raise_if_any()
-        raise AssertionError  # unreachable: raise_if_any raised
     if compiled.optimizer is None and "train_step" not in compiled.own:
         problems.add("no optimizer is given; pass one to compile, as in compile('adam', 'mse')")
     verbose = check_numbers(given, problems)
@@ -184,7 +180,7 @@ def plan_fit(model: Any, compiled: Compiled | None, given: FitArguments) -> FitP
 
 def plan_evaluate(
     model: Any,
-    compiled: Compiled | None,
+    compiled: Compiled,
     source: Source,
     batch_size: int | None,
     steps: int | None,
@@ -198,10 +194,6 @@ def plan_evaluate(
         UsageError: If anything cannot work.
     """
     problems = Problems("evaluate")
-    if compiled is None:
-        problems.add("the model is not compiled; call model.compile(optimizer, loss) first")
-        problems.raise_if_any()
-        raise AssertionError  # unreachable: raise_if_any raised
     shown = check_shared(batch_size, steps, verbose, problems)
     feed = feed_of_one_pass(source, batch_size, steps, compiled.device, problems)
     extra: list[Scored] = []
