@@ -1,0 +1,169 @@
+"""Zip archives of models: read with suspicion, written the same way every time."""
+
+import contextlib
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from epochal.core.errors import UsageError
+from epochal.storage.atomic import StrPath, atomic_write, free_space_check
+from epochal.storage.spans import Span, open_span
+from epochal.storage.zip_structure import Member, check_name, read_members
+
+__all__ = ["Archive", "open_archive", "write_archive"]
+
+# What an archive may unpack to: this much, and this many times its own size. Weights hardly shrink,
+# descriptions are small; a bomb of 1 MB unpacks to 1 GB.
+_FREE_BYTES = 16 * 2**20
+_RATIO = 16
+
+
+class Archive:
+    """The checked members of an archive. See `open_archive`."""
+
+    def __init__(self, span: Span, members: list[Member]) -> None:
+        self._span = span
+        self._members = {member.name: member for member in members}
+
+    @property
+    def names(self) -> list[str]:
+        """The members' names, in the order of the file; folders are left out."""
+        return list(self._members)
+
+    def size(self, name: str) -> int:
+        """Return how many bytes a member has, unpacked."""
+        return self._member(name).size
+
+    def read(self, name: str) -> bytes:
+        """Return a member's bytes.
+
+        Raises:
+            UsageError: If there is no such member, or its bytes are damaged.
+        """
+        member = self._member(name)
+        data = self._span.read(member.start, member.packed)
+        if member.deflated:
+            data = self._unpack(member, data)
+        if zlib.crc32(data) != member.crc:
+            raise self._damaged(member)
+        return data
+
+    def span(self, name: str) -> Span:
+        """Return a member to be read piece by piece: of a stored one, nothing is held in memory.
+
+        Raises:
+            UsageError: If there is no such member, or its bytes are damaged.
+        """
+        member = self._member(name)
+        what = f"{name!r} in {self._span.what}"
+        if member.deflated:
+            data = self.read(name)
+            return Span(data, len(data), what)
+        stretch = self._span.part(member.start, member.packed, what)
+        crc = 0
+        for offset in range(0, stretch.size, 2**20):
+            crc = zlib.crc32(stretch.read(offset, min(2**20, stretch.size - offset)), crc)
+        if crc != member.crc:
+            raise self._damaged(member)
+        return stretch
+
+    def _member(self, name: str) -> Member:
+        if name not in self._members:
+            names = ", ".join(map(repr, self.names)) or "nothing"
+            raise UsageError(f"{self._span.what} has no member {name!r}; it holds {names}")
+        return self._members[name]
+
+    def _unpack(self, member: Member, data: bytes) -> bytes:
+        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            # One byte more than declared is enough to see that there are more.
+            plain = unpacker.decompress(data, member.size + 1)
+        except zlib.error as error:
+            raise self._damaged(member) from error
+        if len(plain) != member.size or not unpacker.eof or unpacker.unused_data:
+            raise self._damaged(member)
+        return plain
+
+    def _damaged(self, member: Member) -> UsageError:
+        return UsageError(
+            f"the member {member.name!r} of {self._span.what} is damaged: its bytes are not those "
+            "that were packed; use an earlier file"
+        )
+
+
+@contextlib.contextmanager
+def open_archive(path: StrPath | bytes) -> Iterator[Archive]:
+    """Open a zip archive, after a check of everything its headers say.
+
+    Use it for every archive that is read: nothing is unpacked to disk, and what a header declares
+    is held against the file before memory is taken for it.
+
+    Args:
+        path: The file, or the bytes of one.
+
+    Yields:
+        An `Archive` with `names`, `size(name)`, `read(name)` and `span(name)`.
+
+    Raises:
+        FileMissingError: If the file is not there; names the one with the nearest name.
+        UsageError: If it is no zip archive, or one that no program should have to trust: names that
+            are paths elsewhere, duplicates, links, encryption, other compression than none and
+            deflate, headers that disagree, members that overlap, bytes between them, more than 16
+            times the file's size (and more than 16 MiB) when unpacked.
+
+    Example:
+        >>> import tempfile
+        >>> file = f"{tempfile.mkdtemp()}/a.zip"
+        >>> write_archive(file, {"config.json": b"{}"})
+        >>> with open_archive(file) as archive:
+        ...     archive.names, archive.read("config.json")
+        (['config.json'], b'{}')
+    """
+    with open_span(path) as span:
+        members = read_members(span)
+        total = sum(member.size for member in members)
+        if total > _FREE_BYTES + _RATIO * span.size:
+            raise UsageError(
+                f"{span.what} is refused: its {span.size:,} bytes say that they unpack to "
+                f"{total:,}; if you trust where it comes from, pack it again without compression"
+            )
+        yield Archive(span, [member for member in members if not member.folder])
+
+
+def write_archive(
+    path: StrPath, members: Mapping[str, bytes | Path], *, make_folder: bool = False
+) -> None:
+    """Write a zip archive, atomically; the same members give the same bytes.
+
+    Args:
+        path: The file to write.
+        members: What to store under which name, uncompressed: bytes, or the path of a file.
+        make_folder: Make the missing folders above `path` instead of refusing.
+
+    Raises:
+        UsageError: If a name could not be read back.
+        StorageError: If the machine cannot write; disk space is checked before.
+    """
+    sizes = {}
+    for name, content in members.items():
+        check_name(name, f"write_archive({os.fspath(path)!r})")
+        sizes[name] = content.stat().st_size if isinstance(content, Path) else len(content)
+    free_space_check(path, sum(sizes.values()) + 1000 * len(sizes))
+    with (
+        atomic_write(path, make_folder=make_folder) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for name, content in members.items():
+            entry = zipfile.ZipInfo(name)  # dated 1980: no clock in the file
+            entry.create_system = 3  # "Unix", whatever machine writes
+            entry.external_attr = 0o100644 << 16
+            entry.file_size = sizes[name]
+            with archive.open(entry, "w") as target:
+                if isinstance(content, Path):
+                    with open(content, "rb") as source:
+                        shutil.copyfileobj(source, target, 2**20)
+                else:
+                    target.write(content)
