@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from epochal.logs import Moment, Scoreboard, Scored, scoreboard
+from epochal.logs import Moment, Scoreboard, Scored, running_mean, scoreboard
 from epochal.metrics import BinaryAccuracy, MeanAbsoluteError, MeanMetricWrapper, Metric, get
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # targets, outputs, weights, loss
@@ -174,7 +174,10 @@ def test_two_scoreboards_may_use_the_same_metrics_in_turns() -> None:
             }
 
 
-def test_adding_and_unread_moments_never_read_from_the_device() -> None:
+def test_adding_and_unread_moments_never_read_from_the_device(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(running_mean, "_on_host", lambda _: False)  # as on any other device
     batches = make([8] * 1500 + [5])
     board = Scoreboard(["loss"], scored())
     with Waits() as waits:

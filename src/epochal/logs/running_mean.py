@@ -71,14 +71,22 @@ def _summed(moment: MeanMoment) -> tuple[Tensor | float, float]:
     values, weights = moment.values[: moment.length], moment.weights[: moment.length]
     if not values:
         return moment.total, moment.weight
-    if len(values) == 1:
-        total = values[0].double() * weights[0]
+    if _on_host(values):
+        # Reading one waits for nothing, and is faster than stacking them. One by one in their
+        # order, so that no bit depends on when somebody read.
+        total = moment.total
+        for value, weight in zip(values, weights, strict=True):
+            total = total + value.item() * weight
+        return total, moment.weight + sum(weights)
+    stacked = torch.stack(values).double()
+    if min(weights) == max(weights):  # no copy of the weights to the device
+        total = stacked.sum() * weights[0]
     else:
-        stacked = torch.stack(values).double()
-        if min(weights) == max(weights):  # no copy of the weights to the device
-            total = stacked.sum() * weights[0]
-        else:
-            # Not `torch.tensor(..., device=...)`, which would wait for the device.
-            sizes = torch.tensor(weights, dtype=torch.float64)
-            total = stacked @ sizes.to(stacked.device, non_blocking=True)
+        # Not `torch.tensor(..., device=...)`, which would wait for the device.
+        sizes = torch.tensor(weights, dtype=torch.float64)
+        total = stacked @ sizes.to(stacked.device, non_blocking=True)
     return total + moment.total, moment.weight + sum(weights)
+
+
+def _on_host(values: list[Tensor]) -> bool:
+    return all(value.is_cpu for value in values)

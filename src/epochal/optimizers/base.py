@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from epochal.core.config import Configurable
 from epochal.core.errors import Problems, UsageError
 from epochal.optimizers import schedules, state
+from epochal.optimizers.direct import DirectUpdate, direct_update
 from epochal.optimizers.extras import Extras
 from epochal.optimizers.keywords import (
     OptimizerKeywords,
@@ -181,9 +182,14 @@ class Optimizer(Configurable):
             self._extras = Extras(self, decay, self._parameters)
             self.built = True
         self._named = named
+        self._seek_direct()
         if self._extras is not None:
             self._extras.after_update = after_update
         self._plan()
+
+    def _seek_direct(self) -> None:
+        self._direct: DirectUpdate | None = None
+        self._seeks_direct = True
 
     def _check_same(self, named: Mapping[str, nn.Parameter]) -> None:
         held = {id(parameter) for parameter in self._parameters}
@@ -199,8 +205,6 @@ class Optimizer(Configurable):
         """Decide once whether updates need anything around them; most need nothing."""
         if self._extras is None:
             return
-        # Read only now: a scheduler of torch wraps the `step` of its optimizer.
-        self._update: Callable[[], Any] = self._torch.step
         self._plain = not (self._extras.needed or self.scheduled)
 
     def scale_loss(self, loss: Tensor) -> Tensor:
@@ -228,6 +232,15 @@ class Optimizer(Configurable):
             self._step_with_extras(self._require_built())
         for parameter in self._parameters:
             parameter.grad = None
+
+    def _update(self) -> None:
+        """Let torch make the update, with less ado where there is a way."""
+        if self._direct is not None and self._direct():
+            return
+        self._torch.step()
+        if self._seeks_direct:  # only now does torch's optimizer have its state
+            self._direct = direct_update(self._torch)
+            self._seeks_direct = False
 
     @torch.no_grad()
     def _step_with_extras(self, extras: Extras) -> None:
@@ -304,6 +317,7 @@ class Optimizer(Configurable):
         state.check(saved, self._named, algorithm, self._state_like_weights, problems)
         problems.raise_if_any()
         state.load_tensors(self._torch, self._named, saved)
+        self._seek_direct()
         self._rates.load_state_dict(saved)
         self.iterations = int(saved["iterations"])
         self._batches = int(saved["batches"])
