@@ -10,7 +10,7 @@ import pytest
 
 from epochal.core.errors import UsageError
 from epochal.storage import StorageError, atomic_path, atomic_write, free_space_check
-from epochal.storage.atomic import _sync_folder
+from epochal.storage.disk import Disk
 
 HELD = "import os, signal\nfrom epochal.storage import *\n"
 
@@ -249,9 +249,9 @@ def test_enough_free_space_passes_and_too_little_names_both_numbers(tmp_path):
 def test_a_file_system_that_cannot_sync_folders_is_no_obstacle():
     if not os.path.isdir("/proc/self"):
         pytest.skip("no /proc on this machine")
-    _sync_folder(Path("/proc/self"))
+    Disk().sync_folder(Path("/proc/self"))
 
 
 def test_other_failures_to_sync_a_folder_are_not_hidden(tmp_path):
     with pytest.raises(FileNotFoundError):
-        _sync_folder(tmp_path / "missing")
+        Disk().sync_folder(tmp_path / "missing")

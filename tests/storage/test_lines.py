@@ -1,6 +1,7 @@
 """A file of lines holds whole lines, whatever happens."""
 
 import errno
+import hashlib
 import os
 import resource
 import signal
@@ -11,8 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typing_extensions import Buffer
 
+from epochal.core.errors import UsageError
 from epochal.storage import LineFile, StorageError
+from epochal.storage.disk import Disk, use_disk
+from epochal.storage.lines import LineMark, cut_lines
 
 
 @contextmanager
@@ -120,3 +125,99 @@ def test_lines_written_before_a_kill_survive_it(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     assert path.read_text() == "one\ntwo\n"
     assert os.listdir(tmp_path) == ["log"]
+
+
+def test_a_file_goes_back_to_its_mark_and_is_written_on_from_there(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text("before\n")
+    lines = LineFile(path, append=True)
+    lines.write("kept")
+    mark = lines.mark()
+    lines.write("lost")
+    assert lines.mark() == LineMark(17, hashlib.sha256(b"before\nkept\nlost\n").hexdigest())
+    lines.close()
+    cut_lines(path, mark)
+    assert path.read_text() == "before\nkept\n"
+    cut_lines(path, mark)
+    lines = LineFile(path, append=True)
+    assert lines.mark() == mark
+    lines.write("again")
+    lines.close()
+    assert path.read_text() == "before\nkept\nagain\n"
+
+
+def test_a_file_that_is_not_what_was_marked_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    lines = LineFile(path, append=False)
+    lines.write("one")
+    mark = lines.mark()
+    lines.close()
+    for content, reason in (("tw", "has 2 bytes, but held 4"), ("two\nmore\n", "was changed")):
+        path.write_text(content)
+        with pytest.raises(UsageError, match=f"{reason} when the checkpoint was saved; put it"):
+            cut_lines(path, mark)
+        assert path.read_text() == content
+    path.unlink()
+    with pytest.raises(UsageError, match="log does not exist, but held 4 bytes when"):
+        cut_lines(path, mark)
+
+
+def test_a_pipe_and_a_device_have_nothing_to_go_back_to(tmp_path: Path) -> None:
+    lines = LineFile(os.devnull, append=False)
+    lines.write("one")
+    cut_lines(os.devnull, lines.mark())
+    lines.close()
+
+
+def test_a_torn_line_that_could_not_be_taken_back_is_before_the_next(tmp_path: Path) -> None:
+    class Failing(Disk):
+        healthy = True
+
+        def write(self, handle: int, data: Buffer) -> int:
+            if self.healthy:
+                return super().write(handle, data)
+            if len(memoryview(data)) == 4:
+                return super().write(handle, memoryview(data)[:2])
+            raise OSError(errno.EIO, "broken")
+
+        def truncate(self, handle: int, size: int) -> None:
+            if not self.healthy:
+                raise OSError(errno.EIO, "broken")
+            super().truncate(handle, size)
+
+    path, disk = tmp_path / "log", Failing()
+    with use_disk(disk):
+        lines = LineFile(path, append=False)
+        for use in (lambda: lines.write("two"), lines.mark):
+            lines.write("one")
+            disk.healthy = False
+            for _ in range(2):
+                with pytest.raises(StorageError, match="broken; whole lines are kept"):
+                    lines.write("two")
+            with pytest.raises(StorageError, match="broken; whole lines are kept"):
+                lines.mark()
+            disk.healthy = True
+            use()
+    assert path.read_text() == "one\ntwo\none\n"
+    lines.close()
+
+
+def test_a_disk_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    class Unreadable(Disk):
+        def read(self, handle: int, size: int) -> bytes:
+            raise OSError(errno.EIO, "broken")
+
+    path = tmp_path / "log"
+    lines = LineFile(path, append=False)
+    lines.write("one")
+    with use_disk(Unreadable()):
+        with pytest.raises(StorageError, match=r"cannot read .*log: broken"):
+            lines.mark()
+        with pytest.raises(StorageError, match=r"cannot read .*log: broken"):
+            cut_lines(path, LineMark(4, "0"))
+    os.truncate(path, 2)
+    with pytest.raises(StorageError, match="shorter than what was written"):
+        lines.mark()
+    lines.close()
+    with pytest.raises(StorageError, match="Is a directory"):
+        cut_lines(tmp_path, LineMark(4, "0"))

@@ -3,15 +3,16 @@
 import contextlib
 import difflib
 import errno
+import io
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias, cast
 
 from epochal.core.errors import EpochalError, UsageError
+from epochal.storage.disk import DiskFile, disk
 
 __all__ = [
     "FileMissingError",
@@ -21,6 +22,7 @@ __all__ = [
     "atomic_write",
     "existing_file",
     "free_space_check",
+    "make_folders",
 ]
 
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -71,7 +73,7 @@ def free_space_check(path: StrPath, bytes: int) -> None:
     folder = Path(os.path.realpath(path)).parent
     while not folder.exists():
         folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    free = disk().free(folder)
     if bytes > free:
         raise StorageError(
             errno.ENOSPC,
@@ -106,8 +108,11 @@ def atomic_write(path: StrPath, *, make_folder: bool = False) -> Iterator[Binary
         ...     Path(f"{folder}/notes/a.txt").read_bytes()
         b'whole'
     """
-    with atomic_path(path, make_folder=make_folder) as temporary, open(temporary, "wb") as file:
-        yield file
+    with (
+        atomic_path(path, make_folder=make_folder) as temporary,
+        io.BufferedWriter(DiskFile(temporary)) as file,
+    ):
+        yield cast(BinaryIO, file)
 
 
 @contextlib.contextmanager
@@ -143,25 +148,32 @@ def atomic_path(path: StrPath, *, make_folder: bool = False) -> Iterator[Path]:
         temporary = target.parent / f".{target.name[:40]}.{secrets.token_hex(6)}.partial"
         # 0o666 under the user's umask, as a plain `open` would give; tempfile's 0o600 would lock
         # out colleagues who could read the file before.
-        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        handle = disk().open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     except OSError as error:
         raise _cannot_write(target, error) from error
     try:
         new_mode = stat.S_IMODE(os.fstat(handle).st_mode)
-        os.close(handle)
+        disk().close(handle)
         yield temporary
-        os.chmod(temporary, new_mode if mode is None else mode)
+        disk().chmod(temporary, new_mode if mode is None else mode)
         _sync_file(temporary)
-        os.replace(temporary, target)
+        disk().rename(temporary, target)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         if isinstance(error, EpochalError) or error.filename not in (None, str(temporary)):
             raise  # the block spoke of another file, or has already said it well
         raise _cannot_write(target, error) from error
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         raise
-    _sync_folder(target.parent)
+    try:
+        disk().sync_folder(target.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            error.errno or errno.EIO,
+            f"{target} is written, but may be lost if the power fails now: {reason}",
+        ) from error
 
 
 def _mode_to_keep(target: Path) -> int | None:
@@ -185,10 +197,23 @@ def _check_folder(folder: Path, make_folder: bool) -> None:
         return
     if not make_folder:
         raise UsageError(f"the folder {folder} does not exist; make it first")
+    make_folders(folder)
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder and those above it, durably; one that is there already is left as it is."""
     missing = [level for level in (folder, *folder.parents) if not level.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    for level in missing:
-        _sync_folder(level.parent)
+    for level in reversed(missing):
+        # Somebody else may make it at the same time.
+        with contextlib.suppress(FileExistsError):
+            disk().mkdir(level)
+        disk().sync_folder(level.parent)
+
+
+def _remove(temporary: Path) -> None:
+    # Another error is on its way to the user; the leftover is harmless and says what it is.
+    with contextlib.suppress(OSError):
+        disk().unlink(temporary)
 
 
 def _cannot_write(target: Path, error: OSError) -> StorageError:
@@ -198,20 +223,9 @@ def _cannot_write(target: Path, error: OSError) -> StorageError:
 
 
 def _sync_file(path: Path) -> None:
-    # "r+b", not "rb": Windows syncs only what is open for writing.
-    with open(path, "r+b") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in `folder` durable: a rename alone can be lost when the power fails."""
-    if os.name == "nt":  # folders cannot be opened there, and NTFS keeps a journal of names
-        return
-    handle = os.open(folder, os.O_RDONLY)
+    # For writing: Windows syncs only what is open for it.
+    handle = disk().open(path, os.O_WRONLY)
     try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # EINVAL: this file system has no such operation
-            raise
+        disk().sync(handle)
     finally:
-        os.close(handle)
+        disk().close(handle)
