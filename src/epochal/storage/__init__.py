@@ -12,6 +12,7 @@ from epochal.storage.atomic import (
     atomic_write,
     free_space_check,
 )
+from epochal.storage.hdf5 import H5Dataset, H5Group, open_hdf5, write_hdf5
 from epochal.storage.json_files import read_json, write_json
 from epochal.storage.lines import LineFile
 from epochal.storage.strict_json import parse_json
@@ -20,6 +21,8 @@ from epochal.storage.tensors import load_tensors, save_tensors
 __all__ = [
     "Archive",
     "FileMissingError",
+    "H5Dataset",
+    "H5Group",
     "LineFile",
     "StorageError",
     "atomic_path",
@@ -27,9 +30,11 @@ __all__ = [
     "free_space_check",
     "load_tensors",
     "open_archive",
+    "open_hdf5",
     "parse_json",
     "read_json",
     "save_tensors",
     "write_archive",
+    "write_hdf5",
     "write_json",
 ]

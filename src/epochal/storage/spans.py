@@ -59,7 +59,7 @@ class Span:
         return bytes(data)
 
     def read_into(self, offset: int, target: memoryview) -> None:
-        """Fill `target`, a view of single bytes, with what begins at `offset`, without a second copy.
+        """Fill `target`, a view of single bytes, with what begins at `offset`, in one copy.
 
         Raises:
             UsageError: If any of it lies outside, or the file has become shorter meanwhile.

@@ -1,0 +1,36 @@
+"""Writes HDF5 files, whole or not at all."""
+
+from collections.abc import Callable
+from typing import Any
+
+import h5py
+
+from epochal.storage.atomic import StrPath, atomic_path
+
+__all__ = ["write_hdf5"]
+
+
+def write_hdf5(
+    path: StrPath, fill: Callable[[h5py.File], Any], *, make_folder: bool = False
+) -> None:
+    """Write an HDF5 file, atomically; the same content gives the same bytes.
+
+    Args:
+        path: The file to write.
+        fill: Called with the open file, an `h5py.File`, to write into it.
+        make_folder: Make the missing folders above `path` instead of refusing.
+
+    Raises:
+        UsageError: If the folder is missing.
+        StorageError: If the machine cannot write; the old file is untouched then.
+
+    Example:
+        >>> import tempfile
+        >>> write_hdf5(f"{tempfile.mkdtemp()}/a.h5", lambda root: root.create_group("layers"))
+    """
+    # "earliest": readable by every version of HDF5, and by `open_hdf5`.
+    with (
+        atomic_path(path, make_folder=make_folder) as temporary,
+        h5py.File(temporary, "w", libver="earliest") as root,
+    ):
+        fill(root)
