@@ -1,6 +1,6 @@
 """Models: `compile`, `fit`, `evaluate`, `predict` around any `torch.nn.Module`."""
 
-from epochal.models.loading import load_model
+from epochal.models.formats import load_model
 from epochal.models.model import Model
 from epochal.models.sequential import Sequential
 

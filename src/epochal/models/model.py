@@ -8,7 +8,7 @@ from epochal.callbacks import History
 from epochal.core.errors import reject_unknown
 from epochal.core.trees import map_leaves
 from epochal.data import Source
-from epochal.models import saving
+from epochal.models import formats
 from epochal.models.compiling import CompiledModel
 from epochal.training import batches
 from epochal.training.arguments import FitArguments, Verbose
@@ -270,44 +270,46 @@ class Model(CompiledModel):
         outputs = batches.predict_on_batch(self._compiled_or_bare(), x)
         return map_leaves(lambda leaf: leaf.cpu().numpy(), outputs)
 
-    def save_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Write the weights to a `.safetensors` file, whole or not at all.
+    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights, whole or not at all; the path's ending decides the format.
 
         Args:
             filepath: The file; missing folders are made.
+            overwrite: Whether a file that is there already may be replaced.
 
         Raises:
-            UsageError: If the ending is another.
+            UsageError: If no format has the ending, or the file may not be replaced.
         """
-        saving.save_weights(self, filepath)
+        formats.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Read the weights from a `.safetensors` file.
+        """Read the weights from a file of weights or of a whole model.
 
         Raises:
             UsageError: If names or shapes differ; every difference is in the error, and the model
                 is as it was.
         """
-        saving.load_weights(self, filepath)
+        formats.load_weights(self, filepath)
 
     def restore(self, filepath: str | os.PathLike[str]) -> None:
-        """Read weights and optimizer state from a file that `save` wrote, to go on training.
+        """Read weights and optimizer state, to go on training a model made in code.
 
         Raises:
             UsageError: If they do not belong to this model and its optimizer.
         """
-        saving.restore(self, filepath)
+        formats.restore(self, filepath)
 
-    def save(self, filepath: str | os.PathLike[str]) -> None:
-        """Write weights, optimizer state and, of a `Sequential`, the architecture.
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write weights, optimizer state, compile settings and the architecture.
 
         Args:
-            filepath: A file that ends in `.safetensors`; missing folders are made.
+            filepath: The file; its ending decides the format. Missing folders are made.
+            overwrite: Whether a file that is there already may be replaced.
 
         Raises:
-            UsageError: If the ending is another.
+            UsageError: If no format has the ending, or the file may not be replaced.
         """
-        saving.save_model(self, filepath)
+        formats.save_model(self, filepath, overwrite)
 
 
 def _returned(logs: Mapping[str, Any], return_dict: bool) -> Any:

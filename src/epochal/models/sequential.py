@@ -11,6 +11,7 @@ from epochal.core.errors import UsageError, UsageTypeError, reject_unknown, unkn
 from epochal.core.names import snake_case, unique_name
 from epochal.layers import Embedding, InputLayer, Layer
 from epochal.layers.inference import output_shape
+from epochal.models.classes import described_class
 from epochal.models.model import Model
 
 __all__ = ["Sequential"]
@@ -24,6 +25,7 @@ class _Input(NamedTuple):
     name: str | None = None
 
 
+@described_class
 class Sequential(Model):
     """Layers in a row: Keras-style layers and plain `torch.nn` modules, freely mixed.
 

@@ -1,8 +1,8 @@
-"""Models in safetensors files: weights, optimizer state, architecture; never code."""
+"""`.safetensors`: weights of any module, for every tool that reads the format."""
 
 import json
-import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,67 +10,91 @@ from torch import Tensor, nn
 
 import epochal
 from epochal import losses, metrics, optimizers
-from epochal.core.config import Configurable
 from epochal.core.errors import Problems, UsageError, unknown_name
-from epochal.storage import load_tensors, save_tensors
+from epochal.models.classes import is_described, model_class
+from epochal.models.formats.base import Format
+from epochal.storage import load_tensors, parse_json, save_tensors
 
-__all__ = [
-    "assign",
-    "load_weights",
-    "restore",
-    "restore_optimizer",
-    "save_model",
-    "save_weights",
-    "weights_of",
-]
+__all__ = ["Safetensors"]
 
 _OPTIMIZER = "optimizer/"  # no weight's name holds a slash
 
 
-def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Write a model's weights."""
-    save_tensors(path, _tensors(model), _notes("weights"), make_folder=True)
+class Safetensors(Format):
+    """`.safetensors`: tensors by their names in `state_dict`, and JSON in the header."""
 
+    endings = (".safetensors",)
 
-def load_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
-    """Read a model's weights, from a file of weights or of a whole model."""
-    tensors, _ = load_tensors(path)
-    assign(model, weights_of(tensors), f"load_weights({os.fspath(path)!r})")
+    def save_weights(self, model: nn.Module, path: Path) -> None:
+        """Write a model's weights."""
+        save_tensors(path, _tensors(model), _notes("weights"), make_folder=True)
 
+    def load_weights(self, model: nn.Module, path: Path) -> None:
+        """Read a model's weights, from a file of weights or of a whole model."""
+        tensors, _ = load_tensors(path)
+        assign(model, weights_of(tensors), f"load_weights({str(path)!r})")
 
-def save_model(model: Any, path: str | os.PathLike[str]) -> None:
-    """Write a model's weights, its optimizer's state, and what can be said of how it was made."""
-    tensors = _tensors(model)
-    notes = _notes("model")
-    config = _architecture(model)
-    if config is not None:
-        notes["model"] = json.dumps(config)
-    compiled = _settings(model)
-    if compiled is not None:
-        notes["compile"] = json.dumps(compiled)
-    if model.optimizer is not None and model.optimizer.built:
-        numbers = {}
-        for name, value in model.optimizer.state_dict().items():
-            if isinstance(value, Tensor):
-                tensors[_OPTIMIZER + name] = value
-            else:
-                numbers[name] = value
-        notes["optimizer"] = json.dumps(numbers)
-    save_tensors(path, tensors, notes, make_folder=True)
+    def save_model(self, model: Any, path: Path) -> None:
+        """Write weights, the optimizer's state, and what can be said of how the model was made."""
+        tensors = _tensors(model)
+        notes = _notes("model")
+        config = _architecture(model)
+        if config is not None:
+            notes["model"] = json.dumps(config)
+        compiled = _settings(model)
+        if compiled is not None:
+            notes["compile"] = json.dumps(compiled)
+        if model.optimizer is not None and model.optimizer.built:
+            numbers = {}
+            for name, value in model.optimizer.state_dict().items():
+                if isinstance(value, Tensor):
+                    tensors[_OPTIMIZER + name] = value
+                else:
+                    numbers[name] = value
+            notes["optimizer"] = json.dumps(numbers)
+        save_tensors(path, tensors, notes, make_folder=True)
 
+    def restore(self, model: Any, path: Path) -> None:
+        """Read a model's weights, and its optimizer's state if the file and the model have one."""
+        tensors, notes = load_tensors(path)
+        call = f"restore({str(path)!r})"
+        assign(model, weights_of(tensors), call)
+        if model.optimizer is not None and "optimizer" in notes:
+            numbers = parse_json(notes["optimizer"], f"{call}: the optimizer's description")
+            restore_optimizer(model, tensors, numbers)
 
-def restore(model: Any, path: str | os.PathLike[str]) -> None:
-    """Read a model's weights, and its optimizer's state if the file and the model have one."""
-    tensors, notes = load_tensors(path)
-    call = f"restore({os.fspath(path)!r})"
-    assign(model, weights_of(tensors), call)
-    if model.optimizer is None or "optimizer" not in notes:
-        return
-    try:
-        numbers = json.loads(notes["optimizer"])
-    except ValueError as error:
-        raise UsageError(f"{call}: the description in the file is damaged") from error
-    restore_optimizer(model, tensors, numbers)
+    def load_model(
+        self, path: Path, custom_objects: Mapping[str, Any] | None, compile: bool
+    ) -> Any:
+        """Return the model that a file holds, if it was saved whole."""
+        tensors, notes = load_tensors(path)
+        call = f"load_model({str(path)!r})"
+        if "model" not in notes:
+            raise UsageError(
+                f"{call}: the file holds weights and no architecture; make the model in your code "
+                "and call its load_weights"
+            )
+        config = parse_json(notes["model"], f"{call}: the description")
+        settings = parse_json(notes.get("compile", "null"), f"{call}: the description")
+        numbers = parse_json(notes.get("optimizer", "null"), f"{call}: the description")
+        try:
+            model: Any = model_class("Sequential").from_config(config, custom_objects)
+        except UsageError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(f"{call}: the description in the file is damaged") from error
+        assign(model, weights_of(tensors), call)
+        if compile and settings is not None:
+            model.compile(
+                optimizers.deserialize(settings["optimizer"]),
+                settings["loss"],
+                settings["loss_weights"],
+                settings["metrics"],
+                settings["weighted_metrics"],
+            )
+            if numbers is not None:
+                restore_optimizer(model, tensors, numbers)
+        return model
 
 
 def restore_optimizer(
@@ -134,7 +158,7 @@ def _notes(kind: str) -> dict[str, str]:
 
 def _architecture(model: Any) -> Any:
     """Return what rebuilds the model, or None if only the user's code can."""
-    if not isinstance(model, Configurable) and not hasattr(model, "get_config"):
+    if not is_described(model):
         return None
     try:
         return model.get_config()

@@ -1,0 +1,57 @@
+"""The kinds of model that a file can describe, by the name that stands in the file.
+
+The formats make models without importing them: a model's `save` needs the formats, and the formats
+would need the model.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, Self, TypeVar
+
+from torch import nn
+
+from epochal.core.errors import UsageError, unknown_name
+
+__all__ = ["Described", "described_class", "is_described", "model_class"]
+
+
+class Described(Protocol):
+    """A model that can be rebuilt from a description."""
+
+    name: str
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the description as JSON can hold it."""
+        ...
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Return a new model made from what `get_config` returned."""
+        ...
+
+
+_CLASSES: dict[str, type[Described]] = {}
+_D = TypeVar("_D", bound=type[Described])
+
+
+def described_class(cls: _D) -> _D:
+    """Let files name a class of model; use it as a decorator."""
+    _CLASSES[cls.__name__] = cls
+    return cls
+
+
+def model_class(name: str) -> type[Described]:
+    """Return the class of model that a file names.
+
+    Raises:
+        UsageError: If there is none of that name.
+    """
+    if name not in _CLASSES:
+        raise UsageError(unknown_name("kind of model", name, _CLASSES))
+    return _CLASSES[name]
+
+
+def is_described(model: nn.Module) -> bool:
+    """Return whether a file can say how a model is made."""
+    return isinstance(model, tuple(_CLASSES.values()))

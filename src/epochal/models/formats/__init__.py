@@ -1,0 +1,14 @@
+"""Models in files: one module a format; the ending of the path decides which.
+
+`table.py` holds the list, and is where another format is added.
+"""
+
+from epochal.models.formats.table import (
+    load_model,
+    load_weights,
+    restore,
+    save_model,
+    save_weights,
+)
+
+__all__ = ["load_model", "load_weights", "restore", "save_model", "save_weights"]

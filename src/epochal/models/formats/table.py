@@ -1,0 +1,97 @@
+"""Which format a path stands for, and the five things that are done with one."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Never
+
+from epochal.core.errors import UsageError, reject_unknown
+from epochal.models.formats.base import Format
+from epochal.models.formats.safetensors import Safetensors
+
+__all__ = ["load_model", "load_weights", "restore", "save_model", "save_weights"]
+
+# The first whose ending fits is taken: longer endings before shorter ones.
+_FORMATS: tuple[Format, ...] = (Safetensors(),)
+
+_PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
+
+
+def _format_of(path: Path, call: str) -> Format:
+    """Return the format that a path's ending stands for."""
+    for known in _FORMATS:
+        if path.name.endswith(known.endings):
+            return known
+    endings = ", ".join(ending for known in _FORMATS for ending in known.endings)
+    got = f"ends in {path.suffix}" if path.suffix else "has no ending"
+    if path.suffix in _PICKLES:
+        got += ", which stands for pickled files: loading one can run any code"
+    raise UsageError(f"{call}({str(path)!r}): the path {got}; use one of {endings}")
+
+
+def _free_to_write(path: Path, overwrite: bool, call: str) -> None:
+    if not overwrite and path.exists():
+        raise UsageError(
+            f"{call}({str(path)!r}): the file exists already, and overwrite is False; "
+            "remove it, or choose another name"
+        )
+
+
+def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool) -> None:
+    """Write a model's weights in the format of the path's ending."""
+    path = Path(filepath)
+    kind = _format_of(path, "save_weights")
+    _free_to_write(path, overwrite, "save_weights")
+    kind.save_weights(model, path)
+
+
+def load_weights(model: Any, filepath: str | os.PathLike[str]) -> None:
+    """Read a model's weights, from a file of weights or of a whole model."""
+    path = Path(filepath)
+    _format_of(path, "load_weights").load_weights(model, path)
+
+
+def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool) -> None:
+    """Write all that rebuilds a model in the format of the path's ending."""
+    path = Path(filepath)
+    kind = _format_of(path, "save")
+    _free_to_write(path, overwrite, "save")
+    kind.save_model(model, path)
+
+
+def restore(model: Any, filepath: str | os.PathLike[str]) -> None:
+    """Read a model's weights and its optimizer's state."""
+    path = Path(filepath)
+    _format_of(path, "restore").restore(model, path)
+
+
+def load_model(
+    filepath: str | os.PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    **unknown: Never,
+) -> Any:
+    """Return the model that a file holds: built, with its weights, and compiled if it was.
+
+    No code of the file is run: classes come from epochal and from `custom_objects` alone.
+
+    Args:
+        filepath: A file that `Model.save` or Keras wrote.
+        custom_objects: Layer classes, losses and metrics of your own by name.
+        compile: Whether to compile it with the optimizer's state, loss and metrics of the file,
+            where these have names.
+
+    Raises:
+        UsageError: If the file holds weights alone, or something is wrong with it.
+
+    Example:
+        >>> import epochal, tempfile
+        >>> from epochal.layers import Dense
+        >>> path = f"{tempfile.mkdtemp()}/model.safetensors"
+        >>> epochal.Sequential([Dense(3, input_dim=2)]).save(path)
+        >>> load_model(path).predict([[1.0, 2.0]], verbose=0).shape
+        (1, 3)
+    """
+    reject_unknown(load_model, unknown)
+    path = Path(filepath)
+    return _format_of(path, "load_model").load_model(path, custom_objects, compile)
