@@ -1,31 +1,20 @@
 """Tensors by name in safetensors files: loading one never runs code."""
 
-import errno
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from epochal.core.errors import Problems, UsageError
-from epochal.storage.atomic import (
-    StorageError,
-    StrPath,
-    atomic_path,
-    existing_file,
-    free_space_check,
-)
+from epochal.storage.atomic import StrPath, atomic_write, existing_file, free_space_check
+from epochal.storage.tensor_bytes import KEY, TensorBytes, check_tensors
 
 __all__ = ["load_tensors", "save_tensors"]
 
 _ENDING = ".safetensors"
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
-# One key of the file's own metadata holds ours as JSON. The library writes several keys in a random
-# order, and two saves of the same state must be equal byte for byte.
-_KEY = "epochal"
 
 
 def save_tensors(
@@ -61,15 +50,11 @@ def save_tensors(
     file = _with_ending(path)
     notes = dict(metadata or {})
     _check(file, tensors, notes)
-    ties = _find_ties(tensors)
-    kept = {name: tensor for name, tensor in tensors.items() if name not in ties}
-    free_space_check(file, sum(t.numel() * t.element_size() for t in kept.values()))
-    own = json.dumps({"metadata": notes, "ties": ties}, sort_keys=True)
-    with atomic_path(file, make_folder=make_folder) as temporary:
-        try:
-            save_file(_apart(kept), temporary, {_KEY: own})
-        except SafetensorError as error:
-            raise _cannot_write(file, error) from error
+    content = TensorBytes(tensors, notes)
+    free_space_check(file, content.size)
+    with atomic_write(file, make_folder=make_folder) as written:
+        for piece in content.pieces():
+            written.write(piece)
 
 
 def load_tensors(path: StrPath) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -95,14 +80,14 @@ def load_tensors(path: StrPath) -> tuple[dict[str, torch.Tensor], dict[str, str]
             tensors = {name: content.get_tensor(name).clone() for name in content.keys()}  # noqa: SIM118 (the file is no mapping)
     except SafetensorError as error:
         raise UsageError(f"{file} cannot be read: {_diagnosis(file, error)}") from error
-    if _KEY not in notes:
+    if KEY not in notes:
         return tensors, notes
     try:
-        own = json.loads(notes[_KEY])
+        own = json.loads(notes[KEY])
         tied = {alias: tensors[name] for alias, name in own["ties"].items()}
         return tensors | tied, dict(own["metadata"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{file} cannot be read: its {_KEY!r} metadata is damaged") from error
+        raise UsageError(f"{file} cannot be read: its {KEY!r} metadata is damaged") from error
 
 
 def _with_ending(path: StrPath) -> Path:
@@ -120,67 +105,14 @@ def _with_ending(path: StrPath) -> Path:
 
 
 def _check(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping[str, str]) -> None:
-    # Widened on purpose: the annotations promise what is checked here.
-    values: dict[object, object] = dict(tensors.items())
-    texts: dict[object, object] = dict(notes.items())
     problems = Problems(f"save_tensors({str(file)!r})")
-    for name, value in values.items():
-        if not isinstance(name, str):
-            problems.add(f"the name {name!r} is no text", of_type=True)
-        if not isinstance(value, torch.Tensor):
-            kind = type(value).__name__
-            problems.add(f"{name!r} is of type {kind}, not a tensor", of_type=True)
-        elif value.layout != torch.strided:
-            problems.add(f"{name!r} is sparse ({value.layout}); store value.to_dense()")
-        elif value.device.type == "meta":
-            problems.add(f"{name!r} is on the meta device and has no data to store")
-        elif value.dtype == torch.complex128:
-            problems.add(
-                f"{name!r} is complex128, which safetensors lacks; store torch.view_as_real"
-            )
+    check_tensors(problems, tensors)
+    # Widened on purpose: the annotation promises what is checked here.
+    texts: dict[object, object] = dict(notes.items())
     for key, text in texts.items():
         if not isinstance(key, str) or not isinstance(text, str):
             problems.add(f"metadata {key!r}: {text!r} is not text under a text key", of_type=True)
     problems.raise_if_any()
-
-
-def _find_ties(tensors: Mapping[str, torch.Tensor]) -> dict[str, str]:
-    """Return for every tensor that is the same memory as an earlier one that one's name."""
-    ties: dict[str, str] = {}
-    seen: dict[tuple[object, ...], str] = {}
-    for name, tensor in tensors.items():
-        layout = (tensor.storage_offset(), tensor.shape, tensor.stride(), tensor.dtype)
-        read_as = (tensor.is_conj(), tensor.is_neg())
-        # Tensors without elements all live at address 0 and are not tied to each other.
-        if tensor.numel():
-            first = seen.setdefault((*_memory(tensor), *layout, *read_as), name)
-            if first != name:
-                ties[name] = first
-    return ties
-
-
-def _apart(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the tensors in memory of their own, as the library wants them; most are not copied."""
-    apart: dict[str, torch.Tensor] = {}
-    taken: set[tuple[torch.device, int]] = set()
-    for name, tensor in tensors.items():
-        value = tensor.detach().resolve_conj().resolve_neg().contiguous()
-        if _memory(value) in taken:
-            value = value.clone()
-        taken.add(_memory(value))
-        apart[name] = value
-    return apart
-
-
-def _memory(tensor: torch.Tensor) -> tuple[torch.device, int]:
-    return tensor.device, tensor.untyped_storage().data_ptr()
-
-
-def _cannot_write(file: Path, error: SafetensorError) -> StorageError:
-    found = re.search(r"(.*)\(os error (\d+)\)", str(error))
-    reason, number = (found[1].strip(), int(found[2])) if found else (str(error), errno.EIO)
-    text = f"cannot write {file}: {reason}; what was there before is untouched"
-    return StorageError(number, text)
 
 
 def _diagnosis(file: Path, error: SafetensorError) -> str:
