@@ -9,9 +9,9 @@ from epochal.core.errors import UsageError
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "parse_json"]
 
-# A Keras model of 900 layers is described by 1 MB, 60,000 values, depth 10; each model inside of a
+# A Keras model of 900 layers is described in 1 MB, 60,000 values, depth 10; each model inside of a
 # model adds 4 to the depth.
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 128
 MAX_VALUES = 2_000_000
 _MAX_DIGITS = 40  # the state of a 128-bit random generator has 39; Python itself reads 4,300
