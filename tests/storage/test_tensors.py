@@ -193,12 +193,39 @@ def test_a_damaged_file_is_an_error_that_says_what_is_wrong(path, damage, words)
 
 
 @pytest.mark.parametrize(
-    "note", ["{", "[]", '{"ties": {}}', '{"ties": {"b": "c"}, "metadata": {}}']
+    "note",
+    [
+        "{",
+        "[]",
+        '{"ties": {}}',
+        '{"ties": {"b": "c"}, "metadata": {}}',
+        '{"ties": {"a": "a"}, "metadata": {}}',
+        '{"ties": {}, "metadata": {"k": 3}}',
+        '{"ties": {}, "metadata": {}, "sha512": {}}',
+        '{"ties": {}, "metadata": {}, "sha256": {"header": "", "tensors": {}}}',
+    ],
 )
 def test_damaged_metadata_of_ours_is_an_error(path, note):
     save_file({"a": torch.ones(1)}, path, {"epochal": note})
-    with pytest.raises(UsageError, match="'epochal' metadata is damaged"):
+    with pytest.raises(UsageError, match=r"is damaged|is not whole JSON"):
         load_tensors(path)
+
+
+def test_files_written_before_there_were_hashes_are_read(path):
+    save_file({"a": torch.ones(1)}, path, {"epochal": '{"ties": {"b": "a"}, "metadata": {}}'})
+    tensors, _ = load_tensors(path)
+    assert tensors["b"] is tensors["a"]
+
+
+def test_every_bit_of_a_file_counts(path):
+    save_tensors(path, {"a": torch.arange(5.0), "b": torch.ones(3)}, {"note": "text"})
+    data = bytearray(path.read_bytes())
+    for position in range(len(data)):
+        data[position] ^= 1 << position % 8
+        path.write_bytes(data)
+        with pytest.raises(UsageError):
+            load_tensors(path)
+        data[position] ^= 1 << position % 8
 
 
 def test_a_write_that_fails_midway_leaves_the_old_file_and_no_temporary(path):

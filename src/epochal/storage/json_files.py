@@ -2,13 +2,18 @@
 
 import json
 import math
-from typing import Any, Never
+from typing import Any
 
 from epochal.core.errors import Problems, UsageError
 from epochal.core.trees import leaves_with_paths
 from epochal.storage.atomic import StrPath, atomic_write, existing_file
+from epochal.storage.strict_json import parse_json
 
 __all__ = ["read_json", "write_json"]
+
+# Files of one's own, such as the history of a long run, may be larger than a model's description.
+_MAX_BYTES = 256 * 2**20
+_MAX_VALUES = 20_000_000
 
 
 def write_json(path: StrPath, obj: Any, *, make_folder: bool = False) -> None:
@@ -56,19 +61,14 @@ def read_json(path: StrPath) -> Any:
 
     Raises:
         FileMissingError: If it is not there; names the file with the nearest name.
-        UsageError: If it is not JSON in UTF-8, or holds NaN or infinity.
+        UsageError: If it is not JSON in UTF-8, holds NaN, infinity or a key twice, or has more than
+            256 MiB or 20 million values.
     """
     file = existing_file(path)
-    try:
-        return json.loads(file.read_bytes(), parse_constant=_refuse_constant)
-    except ValueError as error:  # JSONDecodeError, UnicodeDecodeError and our own refusal
-        raise UsageError(
-            f"{file} is not a whole JSON file: {error}; it may be damaged or of another kind"
-        ) from error
-
-
-def _refuse_constant(name: str) -> Never:
-    raise ValueError(f"{name} is not a JSON number")
+    size = file.stat().st_size
+    if size > _MAX_BYTES:
+        raise UsageError(f"{file} has {size:,} bytes; at most {_MAX_BYTES:,} are read as JSON")
+    return parse_json(file.read_bytes(), str(file), max_bytes=_MAX_BYTES, max_values=_MAX_VALUES)
 
 
 def _check_keys(problems: Problems, obj: Any, where: str) -> None:

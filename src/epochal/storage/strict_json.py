@@ -73,7 +73,9 @@ def parse_json(
     except UnicodeEncodeError as error:
         raise UsageError(f"{what} is refused: it holds half of a surrogate pair") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"{what} is not whole JSON: {error}") from error
+        raise UsageError(
+            f"{what} is not whole JSON ({error}): damaged, or another kind of file"
+        ) from error
     return value
 
 

@@ -8,9 +8,18 @@ from typing import Any
 import torch
 
 from epochal.core.errors import Problems, UsageError
+from epochal.storage.digests import hash_all, hash_of_header
 from epochal.storage.strict_json import parse_json
 
-__all__ = ["KEY", "TensorBytes", "check_tensors", "decode_tensors", "find_ties"]
+__all__ = [
+    "DTYPES",
+    "KEY",
+    "TensorBytes",
+    "bytes_of",
+    "check_tensors",
+    "decode_tensors",
+    "find_ties",
+]
 
 # One key of the file's own metadata holds ours as JSON, in one order: two saves of the same state
 # must be equal byte for byte.
@@ -33,7 +42,7 @@ _NAMES = {
     torch.uint8: "U8",
     torch.bool: "BOOL",
 }
-_DTYPES = {name: dtype for dtype, name in _NAMES.items()}
+DTYPES = {name: dtype for dtype, name in _NAMES.items()}
 _MAX_HEADER = 100_000_000  # what the safetensors library reads
 
 
@@ -46,6 +55,8 @@ class TensorBytes:
         tensors: As `check_tensors` allows; read while `pieces` is iterated, and not copied if they
             are contiguous and on the CPU.
         notes: Text to keep beside them.
+        hashed: Write hashes of the header and of each tensor, for `load_tensors` to check; not
+            needed where something else holds a hash of the whole file.
 
     Example:
         >>> content = TensorBytes({"w": torch.ones(2)}, {"epoch": "3"})
@@ -54,7 +65,11 @@ class TensorBytes:
     """
 
     def __init__(
-        self, tensors: Mapping[str, torch.Tensor], notes: Mapping[str, str] | None = None
+        self,
+        tensors: Mapping[str, torch.Tensor],
+        notes: Mapping[str, str] | None = None,
+        *,
+        hashed: bool = False,
     ) -> None:
         ties = find_ties(tensors)
         # Wide types first, so that each tensor lies at a multiple of its elements' size.
@@ -63,8 +78,14 @@ class TensorBytes:
             key=lambda name: (-tensors[name].element_size(), _NAMES[tensors[name].dtype], name),
         )
         self._tensors = [tensors[name] for name in names]
-        own = json.dumps({"metadata": dict(notes or {}), "ties": ties}, sort_keys=True)
-        header: dict[str, Any] = {"__metadata__": {KEY: own}}
+        own: dict[str, Any] = {"metadata": dict(notes or {}), "ties": ties}
+        if hashed:
+            kinds = {n: (_NAMES[tensors[n].dtype], tensors[n].shape) for n in names}
+            own["sha256"] = {
+                "header": hash_of_header(kinds, own["metadata"], ties),
+                "tensors": dict(zip(names, hash_all(self._values()), strict=True)),
+            }
+        header: dict[str, Any] = {"__metadata__": {KEY: json.dumps(own, sort_keys=True)}}
         at = 0
         for name, tensor in zip(names, self._tensors, strict=True):
             end = at + tensor.numel() * tensor.element_size()
@@ -82,10 +103,19 @@ class TensorBytes:
     def pieces(self) -> Iterator[memoryview]:
         """Give the bytes, a tensor at a time."""
         yield memoryview(self._header)
+        yield from (value for value in self._values() if value)
+
+    def _values(self) -> Iterator[memoryview]:
         for tensor in self._tensors:
-            if tensor.numel():
-                plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous()
-                yield plain.reshape(-1).view(torch.uint8).numpy().data
+            yield bytes_of(tensor.detach().resolve_conj().resolve_neg().cpu().contiguous())
+
+
+def bytes_of(tensor: torch.Tensor) -> memoryview:
+    """Return the memory of a tensor that is contiguous and on the CPU, to be read or filled."""
+    if not tensor.numel():
+        return memoryview(b"")
+    view: memoryview = tensor.reshape(-1).view(torch.uint8).numpy().data
+    return view
 
 
 def decode_tensors(
@@ -110,7 +140,7 @@ def decode_tensors(
         own = json.loads(header.pop("__metadata__")[KEY])
         tensors, at = {}, 0
         for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-            dtype, shape = _DTYPES[entry["dtype"]], [int(length) for length in entry["shape"]]
+            dtype, shape = DTYPES[entry["dtype"]], [int(length) for length in entry["shape"]]
             count = math.prod(shape)
             end = at + count * dtype.itemsize
             # Without holes or overlaps, inside of the file: before anything is made of it.

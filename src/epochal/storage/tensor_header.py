@@ -39,30 +39,18 @@ def read_header(span: Span) -> tuple[list[TensorEntry], dict[str, str]]:
     """Return the tensors of a safetensors file in the order of their bytes, and its metadata.
 
     Raises:
-        UsageError: If it is no such file, a damaged one, or its header and its bytes disagree: every
-            byte behind the header belongs to one tensor, and each tensor has as many bytes as its
-            shape and type need.
+        UsageError: If it is no such file, a damaged one, or its header and its bytes disagree:
+            every byte behind the header belongs to one tensor, and each tensor has as many bytes
+            as its shape and type need.
     """
     if span.size < 8:
-        raise _refused(span, "it is empty" if not span.size else "it was cut short")
-    first = span.read(0, 8)
-    length = int.from_bytes(first, "little")
-    if first.startswith((b"PK\3\4", b"\x80")):
         raise _refused(
-            span, "it is a pickled torch file under another name; it could run code and is not read"
+            span, f"it was cut short at {span.size} bytes" if span.size else "it is empty (0 bytes)"
         )
-    if length > MAX_HEADER:
-        raise _refused(
-            span, "it is not a safetensors file, or damaged: its header would have "
-            f"{length:,} bytes"
-        )  # fmt: skip
-    if 8 + length > span.size:
-        raise _refused(
-            span, f"it was cut short at {span.size:,} bytes, within its header; use an earlier file"
-        )
-    text = span.read(8, length)
+    length = int.from_bytes(span.read(0, 8), "little")
+    text = span.read(8, length) if length <= min(MAX_HEADER, span.size - 8) else b""
     if not text.startswith(b"{"):
-        raise _refused(span, "it is not a safetensors file, or damaged")
+        raise _refused(span, _diagnosis(span, length))
     header = parse_json(text, f"the header of {span.what}", max_bytes=MAX_HEADER, max_depth=4)
     notes = header.pop(_METADATA, {})
     if not isinstance(notes, dict) or not all(isinstance(note, str) for note in notes.values()):
@@ -82,6 +70,16 @@ def read_header(span: Span) -> tuple[list[TensorEntry], dict[str, str]]:
     if expected < span.size:
         raise _refused(span, f"{span.size - expected:,} of its bytes belong to no tensor")
     return entries, notes
+
+
+def _diagnosis(span: Span, length: int) -> str:
+    """Return what is most likely wrong with a file that has no header."""
+    start = span.read(0, min(8, span.size))
+    if start.startswith((b"PK\3\4", b"\x80")):
+        return "it is a pickled torch file under another name; it could run code and is not read"
+    if 8 + length > span.size and length <= MAX_HEADER:
+        return f"it was cut short at {span.size:,} bytes, within its header; use an earlier file"
+    return "it is not a safetensors file, or damaged"
 
 
 def _entry(span: Span, name: str, entry: Any, start: int) -> TensorEntry:

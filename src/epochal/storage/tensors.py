@@ -1,15 +1,25 @@
 """Tensors by name in safetensors files: loading one never runs code."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from epochal.core.errors import Problems, UsageError
 from epochal.storage.atomic import StrPath, atomic_write, existing_file, free_space_check
-from epochal.storage.tensor_bytes import KEY, TensorBytes, check_tensors
+from epochal.storage.digests import hash_all, hash_of_header
+from epochal.storage.spans import Span, open_span
+from epochal.storage.strict_json import parse_json
+from epochal.storage.tensor_bytes import (
+    DTYPES,
+    KEY,
+    TensorBytes,
+    bytes_of,
+    check_tensors,
+    find_ties,
+)
+from epochal.storage.tensor_header import TensorEntry, read_header
 
 __all__ = ["load_tensors", "save_tensors"]
 
@@ -50,44 +60,101 @@ def save_tensors(
     file = _with_ending(path)
     notes = dict(metadata or {})
     _check(file, tensors, notes)
-    content = TensorBytes(tensors, notes)
-    free_space_check(file, content.size)
+    ties = find_ties(tensors)
+    kept = [tensor for name, tensor in tensors.items() if name not in ties]
+    free_space_check(file, sum(tensor.numel() * tensor.element_size() for tensor in kept))
+    content = TensorBytes(tensors, notes, hashed=True)
     with atomic_write(file, make_folder=make_folder) as written:
         for piece in content.pieces():
             written.write(piece)
 
 
-def load_tensors(path: StrPath) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def load_tensors(path: StrPath | Span) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a safetensors file, ours or another program's.
 
-    Tensors are read one by one into memory of their own on the CPU, so that a file that changes
-    later changes none of them.
+    The header is checked before memory is taken. In our own files, a single bit that has changed
+    is an error.
 
     Args:
-        path: The file to read; ends in `.safetensors`.
+        path: The file to read; ends in `.safetensors`. Or a member of an archive.
 
     Returns:
-        The tensors by name (tied ones are one tensor under several names), and the metadata.
+        The tensors by name (tied ones are one tensor under several names), on the CPU, and the
+        metadata.
 
     Raises:
         FileMissingError: If it is not there; names the file with the nearest name.
         UsageError: If it is no safetensors file, or a damaged one.
     """
-    file = _with_ending(existing_file(path))
-    try:
-        with safe_open(file, framework="pt") as content:
-            notes: dict[str, str] = dict(content.metadata() or {})
-            tensors = {name: content.get_tensor(name).clone() for name in content.keys()}  # noqa: SIM118 (the file is no mapping)
-    except SafetensorError as error:
-        raise UsageError(f"{file} cannot be read: {_diagnosis(file, error)}") from error
+    with open_span(path if isinstance(path, Span) else _with_ending(existing_file(path))) as span:
+        entries, notes = read_header(span)
+        own = _own_notes(span, entries, notes)
+        tensors: dict[str, torch.Tensor] = {}
+
+        def values() -> Iterator[memoryview]:
+            for entry in entries:
+                tensor = torch.empty(entry.shape, dtype=DTYPES[entry.dtype])
+                span.read_into(entry.offset, bytes_of(tensor))
+                tensors[entry.name] = tensor
+                yield bytes_of(tensor)
+
+        expected = own.hashes
+        if expected is None:
+            for _ in values():
+                pass
+        else:
+            for entry, found in zip(entries, hash_all(values()), strict=True):
+                if expected[entry.name] != found:
+                    raise _damaged(span, f"the values of {entry.name!r} are not what was written")
+        return tensors | {alias: tensors[name] for alias, name in own.ties.items()}, own.metadata
+
+
+class _Own(NamedTuple):
+    """What our own files say beside their tensors."""
+
+    metadata: dict[str, str]
+    ties: dict[str, str]
+    hashes: dict[str, str] | None
+
+
+def _own_notes(span: Span, entries: Sequence[TensorEntry], notes: dict[str, str]) -> _Own:
+    """Return what our own metadata says, checked; of another program's file, its metadata."""
     if KEY not in notes:
-        return tensors, notes
-    try:
-        own = json.loads(notes[KEY])
-        tied = {alias: tensors[name] for alias, name in own["ties"].items()}
-        return tensors | tied, dict(own["metadata"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{file} cannot be read: its {KEY!r} metadata is damaged") from error
+        if any(note.startswith('{"metadata": ') for note in notes.values()):
+            raise _damaged(span, f"its {KEY!r} metadata stands under another name")
+        return _Own(notes, {}, None)
+    what = f"its {KEY!r} metadata is damaged"
+    own = parse_json(notes[KEY], f"the {KEY!r} metadata of {span.what}")
+    if not isinstance(own, dict) or not {"metadata", "ties"} <= set(own) or len(notes) > 1:
+        raise _damaged(span, what)
+    names = {entry.name for entry in entries}
+    metadata, ties = _texts(own["metadata"]), _texts(own["ties"])
+    if metadata is None or ties is None or not names.issuperset(ties.values()) or names & set(ties):
+        raise _damaged(span, what)
+    if set(own) == {"metadata", "ties"}:  # written before there were hashes
+        return _Own(metadata, ties, None)
+    hashes = own.get("sha256")
+    if len(own) != 3 or not isinstance(hashes, dict) or set(hashes) != {"header", "tensors"}:
+        raise _damaged(span, what)
+    of_tensors = _texts(hashes["tensors"])
+    kinds = {entry.name: (entry.dtype, entry.shape) for entry in entries}
+    if (
+        of_tensors is None
+        or set(of_tensors) != names
+        or hashes["header"] != hash_of_header(kinds, metadata, ties)
+    ):
+        raise _damaged(span, "its header is not what was written")
+    return _Own(metadata, ties, of_tensors)
+
+
+def _texts(value: object) -> dict[str, str] | None:
+    if isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
+        return value
+    return None
+
+
+def _damaged(span: Span, reason: str) -> UsageError:
+    return UsageError(f"{span.what} is damaged: {reason}; use an earlier file")
 
 
 def _with_ending(path: StrPath) -> Path:
@@ -113,22 +180,3 @@ def _check(file: Path, tensors: Mapping[str, torch.Tensor], notes: Mapping[str, 
         if not isinstance(key, str) or not isinstance(text, str):
             problems.add(f"metadata {key!r}: {text!r} is not text under a text key", of_type=True)
     problems.raise_if_any()
-
-
-def _diagnosis(file: Path, error: SafetensorError) -> str:
-    """Return what is most likely wrong with a file the library refused, and its own words."""
-    size = file.stat().st_size
-    with open(file, "rb") as content:
-        start = content.read(8)
-    header = int.from_bytes(start, "little")
-    if size == 0:
-        return "it is empty (0 bytes); use an earlier file"
-    if start.startswith((b"PK", b"\x80")):
-        return (
-            f"it is a pickled torch file with a {_ENDING} name; it could run code and is not read"
-        )
-    if size > 8 and header > 100_000_000:
-        return f"it is not a safetensors file ({error})"
-    if size < 8 + header or "not fully covered" in str(error):
-        return f"it was cut short at {size:,} bytes ({error}); use an earlier file"
-    return f"it is not a safetensors file, or damaged ({error})"

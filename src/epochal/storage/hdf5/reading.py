@@ -57,6 +57,7 @@ def open_hdf5(source: StrPath | bytes | Span, *, max_bytes: int | None = None) -
 
     Example:
         >>> import tempfile
+        >>> from epochal.storage import write_hdf5
         >>> file = f"{tempfile.mkdtemp()}/a.h5"
         >>> write_hdf5(file, lambda root: root.create_dataset("layer/kernel", data=[1.0, 2.0]))
         >>> with open_hdf5(file) as root:
