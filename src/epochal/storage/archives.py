@@ -2,18 +2,21 @@
 
 import contextlib
 import os
-import shutil
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from epochal.core.errors import UsageError
-from epochal.storage.atomic import StrPath, atomic_write, free_space_check
+from epochal.storage.atomic import StrPath, atomic_write, free_space_check, scratch_path
 from epochal.storage.spans import Span, open_span
 from epochal.storage.zip_structure import Member, check_name, read_members
 
-__all__ = ["Archive", "open_archive", "write_archive"]
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+__all__ = ["Archive", "Content", "Pieces", "open_archive", "write_archive"]
 
 # What an archive may unpack to: this much, and this many times its own size. Weights hardly shrink,
 # descriptions are small; a bomb of 1 MB unpacks to 1 GB.
@@ -133,37 +136,71 @@ def open_archive(path: StrPath | bytes) -> Iterator[Archive]:
         yield Archive(span, [member for member in members if not member.folder])
 
 
+class Pieces(Protocol):
+    """Content that is made piece by piece, such as `TensorBytes`."""
+
+    size: int
+
+    def pieces(self) -> "Iterable[Buffer]":
+        """Give the bytes in order."""
+
+
+Content: TypeAlias = bytes | Pieces | Callable[[Path], object]
+
+
 def write_archive(
-    path: StrPath, members: Mapping[str, bytes | Path], *, make_folder: bool = False
+    path: StrPath, members: Mapping[str, Content], *, make_folder: bool = False
 ) -> None:
     """Write a zip archive, atomically; the same members give the same bytes.
 
     Args:
         path: The file to write.
-        members: What to store under which name, uncompressed: bytes, or the path of a file.
+        members: What to store under which name, uncompressed: bytes, something that gives them
+            `pieces`, or a function that writes them to the path of a temporary file it is given.
         make_folder: Make the missing folders above `path` instead of refusing.
 
     Raises:
         UsageError: If a name could not be read back.
-        StorageError: If the machine cannot write; disk space is checked before.
+        StorageError: If the machine cannot write; the old file is untouched then.
+
+    Example:
+        >>> import tempfile
+        >>> file = f"{tempfile.mkdtemp()}/a.zip"
+        >>> write_archive(file, {"a": b"1", "b": lambda path: path.write_text("2")})
+        >>> with open_archive(file) as archive:
+        ...     [archive.read(name) for name in archive.names]
+        [b'1', b'2']
     """
-    sizes = {}
-    for name, content in members.items():
+    for name in members:
         check_name(name, f"write_archive({os.fspath(path)!r})")
-        sizes[name] = content.stat().st_size if isinstance(content, Path) else len(content)
-    free_space_check(path, sum(sizes.values()) + 1000 * len(sizes))
+    known = sum(_size(content) for content in members.values() if not callable(content))
+    free_space_check(path, known + 200 * len(members))
     with (
         atomic_write(path, make_folder=make_folder) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
     ):
         for name, content in members.items():
-            entry = zipfile.ZipInfo(name)  # dated 1980: no clock in the file
-            entry.create_system = 3  # "Unix", whatever machine writes
-            entry.external_attr = 0o100644 << 16
-            entry.file_size = sizes[name]
-            with archive.open(entry, "w") as target:
-                if isinstance(content, Path):
-                    with open(content, "rb") as source:
-                        shutil.copyfileobj(source, target, 2**20)
-                else:
-                    target.write(content)
+            if callable(content):
+                with scratch_path(path) as scratch:
+                    content(scratch)
+                    with open(scratch, "rb") as source:
+                        size = source.seek(0, os.SEEK_END)
+                        source.seek(0)
+                        _store(archive, name, size, iter(lambda: source.read(2**20), b""))
+            else:
+                pieces = (content,) if isinstance(content, bytes) else content.pieces()
+                _store(archive, name, _size(content), pieces)
+
+
+def _size(content: bytes | Pieces) -> int:
+    return len(content) if isinstance(content, bytes) else content.size
+
+
+def _store(archive: zipfile.ZipFile, name: str, size: int, pieces: "Iterable[Buffer]") -> None:
+    entry = zipfile.ZipInfo(name)  # dated 1980: no clock in the file
+    entry.create_system = 3  # "Unix", whatever machine writes
+    entry.external_attr = 0o100644 << 16
+    entry.file_size = size  # decides whether the header has room for 64 bits
+    with archive.open(entry, "w") as target:
+        for piece in pieces:
+            target.write(piece)

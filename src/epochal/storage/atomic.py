@@ -23,6 +23,7 @@ __all__ = [
     "existing_file",
     "free_space_check",
     "make_folders",
+    "scratch_path",
 ]
 
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -174,6 +175,21 @@ def atomic_path(path: StrPath, *, make_folder: bool = False) -> Iterator[Path]:
             error.errno or errno.EIO,
             f"{target} is written, but may be lost if the power fails now: {reason}",
         ) from error
+
+
+@contextlib.contextmanager
+def scratch_path(path: StrPath) -> Iterator[Path]:
+    """Give the path of a file beside `path` for the time of the block; then it is removed.
+
+    Use it for what is made in one file before it goes into another: it is on the same disk, and
+    a full temporary folder stops nobody.
+    """
+    target = Path(os.path.realpath(path))
+    scratch = target.parent / f".{target.name[:40]}.{secrets.token_hex(6)}.partial"
+    try:
+        yield scratch
+    finally:
+        _remove(scratch)
 
 
 def _mode_to_keep(target: Path) -> int | None:
