@@ -5,6 +5,7 @@ off in between, by a crash or a full disk, leaves the old file as it was.
 """
 
 from epochal.storage.archives import Archive, open_archive, write_archive
+from epochal.storage.async_saver import AsyncSaver
 from epochal.storage.atomic import (
     FileMissingError,
     StorageError,
@@ -12,22 +13,33 @@ from epochal.storage.atomic import (
     atomic_write,
     free_space_check,
 )
+from epochal.storage.checkpoint_files import Checkpoint, Manifest, Skipped
+from epochal.storage.checkpoint_list import list_checkpoints
+from epochal.storage.checkpoints import CheckpointStore
 from epochal.storage.hdf5 import H5Dataset, H5Group, open_hdf5, write_hdf5
 from epochal.storage.json_files import read_json, write_json
-from epochal.storage.lines import LineFile
+from epochal.storage.lines import LineFile, LineMark, cut_lines
 from epochal.storage.strict_json import parse_json
 from epochal.storage.tensors import load_tensors, save_tensors
 
 __all__ = [
     "Archive",
+    "AsyncSaver",
+    "Checkpoint",
+    "CheckpointStore",
     "FileMissingError",
     "H5Dataset",
     "H5Group",
     "LineFile",
+    "LineMark",
+    "Manifest",
+    "Skipped",
     "StorageError",
     "atomic_path",
     "atomic_write",
+    "cut_lines",
     "free_space_check",
+    "list_checkpoints",
     "load_tensors",
     "open_archive",
     "open_hdf5",
