@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from epochal.cli import stopping
-from epochal.core.errors import UsageError
+from epochal.cli import inspect, stopping
+from epochal.core.errors import EpochalError
 
 __all__ = ["main"]
 
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows `python -m epochal`; None for those of the process.
 
     Returns:
-        The exit status: 0, or 2 if the command was used wrongly.
+        The exit status: 0, or 2 if the command was used wrongly or the machine could not do it.
 
     Example:
         >>> main(["stopping", "no-such-file.csv"])
@@ -25,12 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m epochal", description="Tools around training.")
     commands = parser.add_subparsers(required=True, metavar="command")
+    inspect.add_to(commands)
     stopping.add_to(commands)
     given = parser.parse_args(arguments)
     try:
         given.run(given)
-    except UsageError as error:
-        # A traceback would hide the one line that says what to do.
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+    except EpochalError as error:
+        # A traceback would hide the one line that says what to do. What a file says may be in it,
+        # so nothing that commands a terminal gets through.
+        lines = f"{parser.prog}: {error}".split("\n")
+        print("\n".join(inspect.visible(line, limit=10_000) for line in lines), file=sys.stderr)
         return 2
     return 0

@@ -98,7 +98,7 @@ class Archive:
 
 
 @contextlib.contextmanager
-def open_archive(path: StrPath | bytes) -> Iterator[Archive]:
+def open_archive(path: StrPath | bytes | Span) -> Iterator[Archive]:
     """Open a zip archive, after a check of everything its headers say.
 
     Use it for every archive that is read: nothing is unpacked to disk, and what a header declares

@@ -21,7 +21,7 @@ from epochal.storage.tensor_bytes import (
 )
 from epochal.storage.tensor_header import TensorEntry, read_header
 
-__all__ = ["load_tensors", "save_tensors"]
+__all__ = ["load_tensors", "read_entries", "save_tensors"]
 
 _ENDING = ".safetensors"
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
@@ -107,6 +107,16 @@ def load_tensors(path: StrPath | Span) -> tuple[dict[str, torch.Tensor], dict[st
                 if expected[entry.name] != found:
                     raise _damaged(span, f"the values of {entry.name!r} are not what was written")
         return tensors | {alias: tensors[name] for alias, name in own.ties.items()}, own.metadata
+
+
+def read_entries(span: Span) -> tuple[list[TensorEntry], dict[str, str]]:
+    """Return what a file says of its tensors, and its metadata; no tensor is read.
+
+    Raises:
+        UsageError: If it is no safetensors file, or its header is damaged.
+    """
+    entries, notes = read_header(span)
+    return entries, _own_notes(span, entries, notes).metadata
 
 
 class _Own(NamedTuple):
