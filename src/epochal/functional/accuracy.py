@@ -95,6 +95,8 @@ def sparse_categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
         tensor([1., 0.])
     """
     target, y_pred = class_indices(y_true, y_pred)
+    if y_pred.is_cpu and y_pred.numel() >= _MANY:
+        return _is_largest(target, y_pred)
     return (target == y_pred.argmax(-1)).float()
 
 
@@ -144,6 +146,20 @@ def sparse_top_k_categorical_accuracy(
     score = y_pred.gather(-1, target)
     right = ((y_pred > score).sum(-1) < k) & ~torch.isnan(score.squeeze(-1))
     return right.float()
+
+
+def _is_largest(target: Tensor, y_pred: Tensor) -> Tensor:
+    """Return what a comparison with `argmax` gives; torch finds a largest value far faster."""
+    largest = y_pred.amax(-1, keepdim=True)
+    classes = y_pred.shape[-1]
+    if (y_pred == largest).count_nonzero() != largest.numel():
+        return (target == y_pred.argmax(-1)).float()  # NaN, or a tie, in which the first class wins
+    known = target.clamp(0, classes - 1)
+    right = y_pred.gather(-1, known.unsqueeze(-1)) == largest
+    return (right.squeeze(-1) & (target == known)).float()
+
+
+_MANY = 2**14  # scores; with fewer, more steps cost more than they save
 
 
 def _classes_of_one_hot(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Tensor, Tensor]:

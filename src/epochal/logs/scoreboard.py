@@ -31,6 +31,11 @@ class Measure(Protocol):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take one batch in."""
 
+    def update_shared(
+        self, shared: dict[Any, Any], y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
+        """Take one batch in, if the metric may be coalesced; `shared` is the same for all."""
+
     def result(self) -> Any:
         """Return the value so far."""
 
@@ -156,7 +161,9 @@ class Scoreboard:
             base, length = self._base, 0
         present = metric.snapshot()
         try:
-            _advanced(entry, base[self._coalesced.index(entry)], _joined(kept[:length]))
+            joined = _joined(kept[:length])
+            shared: list[dict[Any, Any]] = [{} for _ in joined]
+            _advanced(entry, base[self._coalesced.index(entry)], joined, shared)
             return set_aside(entry.value(metric.result(), name))
         finally:
             metric.restore(present)
@@ -164,8 +171,10 @@ class Scoreboard:
     def _score(self) -> None:
         if self._kept:
             joined = _joined(self._kept)
+            # What several metrics compute of a batch, such as counts at thresholds, is made once.
+            shared: list[dict[Any, Any]] = [{} for _ in joined]
             self._base = tuple(
-                _advanced(entry, base, joined)
+                _advanced(entry, base, joined, shared)
                 for entry, base in zip(self._coalesced, self._base, strict=True)
             )
             # A new list, not a cleared one: earlier moments still point at the old.
@@ -213,35 +222,54 @@ def _results(entry: Scored) -> list[tuple[str, Any]]:
     return [(name, entry.value(result, name)) for name in entry.names]
 
 
-def _update(entry: Scored, batch: Kept) -> None:
+def _seen(entry: Scored, batch: Kept) -> tuple[Any, Any, Any]:
+    """Return what a metric sees of a batch."""
     weight = _part(batch.sample_weight, entry.output) if entry.weighted else None
-    entry.metric.update_state(
-        _part(batch.y_true, entry.output), _part(batch.y_pred, entry.output), sample_weight=weight
-    )
+    return _part(batch.y_true, entry.output), _part(batch.y_pred, entry.output), weight
 
 
-def _advanced(entry: Scored, base: State, batches: list[Kept]) -> State:
+def _update(entry: Scored, batch: Kept) -> None:
+    y_true, y_pred, weight = _seen(entry, batch)
+    entry.metric.update_state(y_true, y_pred, sample_weight=weight)
+
+
+def _advanced(
+    entry: Scored, base: State, batches: list[Kept], shared: list[dict[Any, Any]]
+) -> State:
     """Return the state that leads on from `base`, whoever used the metric meanwhile."""
     entry.metric.restore(base)
-    for batch in batches:
-        _update(entry, batch)
+    for batch, computed in zip(batches, shared, strict=True):
+        entry.metric.update_shared(computed, *_seen(entry, batch))
     return entry.metric.snapshot()
 
 
 def _joined(batches: list[Kept]) -> list[Kept]:
     """Return the batches as one, or as they are where their shapes differ (ragged sequences)."""
-    if len(batches) < 2:
+    columns = list(zip(*batches, strict=True))
+    if len(batches) < 2 or not all(map(_alike, columns)):
         return batches
-    shapes = {
-        tuple((leaf.shape[1:], leaf.dtype) for leaf in flatten(list(batch))) for batch in batches
-    }
-    if len(shapes) > 1 or any(leaf.ndim == 0 for leaf in flatten(list(batches[0]))):
-        return batches
-    return [
-        Kept(
-            *(
-                map_leaves(lambda *parts: torch.cat(parts), *column)
-                for column in zip(*batches, strict=True)
-            )
+    return [Kept(*map(_cat, columns))]
+
+
+def _alike(column: Sequence[Any]) -> bool:
+    """Whether trees hold tensors whose rows are of one shape and type."""
+    first = column[0]
+    if isinstance(first, Tensor):
+        # Most batches have the very shape of the first; to cut the rows off takes longer to ask.
+        shape, rest, dtype = first.shape, first.shape[1:], first.dtype
+        return first.ndim > 0 and all(
+            isinstance(part, Tensor)
+            and (part.shape == shape or (part.ndim > 0 and part.shape[1:] == rest))
+            and part.dtype == dtype
+            for part in column
         )
-    ]
+    leaves = [flatten(tree) for tree in column]
+    if any(len(tree) != len(leaves[0]) for tree in leaves):
+        return False
+    return all(map(_alike, zip(*leaves, strict=True)))
+
+
+def _cat(column: Sequence[Any]) -> Any:
+    if isinstance(column[0], Tensor):
+        return torch.cat(column)  # type: ignore[arg-type]  # a tuple will do
+    return map_leaves(lambda *parts: torch.cat(parts), *column)

@@ -1,6 +1,5 @@
 """Weighted sums of each column of a batch."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,9 +8,7 @@ from torch import Tensor
 from epochal.metrics.base import as_tensor
 from epochal.metrics.mean import fit_weight
 
-__all__ = ["blocks", "sample_weight_of", "weighted_sum"]
-
-_ROWS = 2**14
+__all__ = ["sample_weight_of", "weighted_sum"]
 
 
 def sample_weight_of(sample_weight: Any, values: Tensor) -> Tensor:
@@ -28,19 +25,6 @@ def sample_weight_of(sample_weight: Any, values: Tensor) -> Tensor:
         return torch.ones(len(values), dtype=torch.float64, device=values.device)
     weight = fit_weight(as_tensor(sample_weight, like=values), values).double()
     return weight.expand(values.shape if weight.ndim > 1 else values.shape[:1])
-
-
-def blocks(*parts: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Yield the same rows of each tensor, so few at a time that they stay in the cache.
-
-    For a million rows the arrays between steps of arithmetic cost ten times the arithmetic.
-
-    Example:
-        >>> [len(rows) for rows, in blocks(torch.zeros(20_000, 1))]
-        [16384, 3616]
-    """
-    for start in range(0, len(parts[0]), _ROWS):
-        yield tuple(part[start : start + _ROWS] for part in parts)
 
 
 def weighted_sum(values: Tensor, weight: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from epochal.core.errors import UsageError
 from epochal.functional.shapes import align, match_weights
-from epochal.metrics.base import Metric, as_tensor
+from epochal.metrics.base import Metric, as_tensor, blocks
 from epochal.metrics.thresholds import whole_number
 
 __all__ = ["Batch", "Cells", "ConfusionMetric", "Grid", "ratio", "weighed"]
@@ -34,7 +34,7 @@ class Batch(NamedTuple):
 
 
 class Grid:
-    """Thresholds; counts at all of them cost one pass over the scores, O(N + T) in equal steps.
+    """Thresholds; counts at all of them cost one pass over the scores, O(N + T).
 
     Args:
         thresholds: The thresholds in the order that counts are wanted in.
@@ -43,12 +43,23 @@ class Grid:
     """
 
     def __init__(self, thresholds: Sequence[float], clip: bool) -> None:
-        self.clip = clip
+        self._clip = clip
         order = np.argsort(np.asarray(thresholds, "float64"), kind="stable")
         self._ascending = torch.tensor(thresholds, dtype=torch.float64)[torch.from_numpy(order)]
         self._given = torch.from_numpy(np.argsort(order))
         self._sorted = bool((order == np.arange(len(order))).all())
-        self._near = self._ascending  # on the device and in the type of the latest scores
+        self._what = (tuple(thresholds), clip)
+        self._near: Steps | None = None  # on the device and in the type of the latest scores
+
+    # Equal if they count the same: metrics that see one batch then share the counts.
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grid) and self._what == other._what
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self._what)
 
     def cells(self, labels: Tensor, scores: Tensor, weight: Tensor | None = None) -> Cells:
         """Return the counts; a score is a positive strictly above a threshold, NaN never is.
@@ -61,39 +72,85 @@ class Grid:
         Returns:
             Counts in float64, (T, L).
         """
+        if len(self._ascending) == 1 and scores.shape[1] == 1 and weight is None:
+            return self._counted_by_kind(labels, scores)
         places, columns = len(self._ascending) + 1, labels.shape[1]
-        # Types are converted apart: torch adds numbers of two types twenty times slower.
-        place = self._places(scores.reshape(-1)).view(scores.shape)
-        place = place.add(labels.long(), alpha=places)
-        if columns > 1:
-            place += torch.arange(columns, device=place.device) * (2 * places)
-        counts = _counted(place, weight, columns * 2 * places).view(columns, 2, places)
+        counts = torch.zeros(columns * 2 * places, dtype=torch.float64, device=scores.device)
+        first = torch.arange(columns, device=scores.device) * (2 * places)
+        for true, found, *weights in blocks(labels, scores, *([] if weight is None else [weight])):
+            # Types are converted apart: torch adds numbers of two types twenty times slower.
+            place = self._places(found).add_(true.long(), alpha=places)
+            if columns > 1:
+                place += first
+            _count_into(counts, place.flatten(), weights[0].flatten() if weights else None)
+        counts = counts.view(columns, 2, places)
         # Both sums from their own end, no difference: a count of nothing is exactly 0.
         below = counts.cumsum(-1)[..., :-1].permute(1, 2, 0)
         above = counts.flip(-1).cumsum(-1).flip(-1)[..., 1:].permute(1, 2, 0)
         if not self._sorted:
+            self._given = self._given.to(scores.device)
             below, above = below[:, self._given], above[:, self._given]
         return Cells(above[1], above[0], below[0], below[1])
 
+    def _counted_by_kind(self, labels: Tensor, scores: Tensor) -> Cells:
+        """Return what `cells` does for a single threshold, five times faster."""
+        near = self._steps(scores).thresholds[0]
+        kinds = torch.zeros(3, dtype=torch.int64, device=scores.device)
+        for true, found in blocks(labels, scores):
+            above = found > near
+            kinds += torch.stack([part.sum() for part in (true & above, above, true)])
+        hits, positives, trues = kinds.double().view(3, 1, 1)
+        misses = trues - hits
+        return Cells(hits, positives - hits, labels.numel() - positives - misses, misses)
+
+    def _steps(self, scores: Tensor) -> "Steps":
+        near = self._near
+        if near is None or (near.table.device, near.thresholds.dtype) != (
+            scores.device,
+            scores.dtype,
+        ):
+            near = self._near = Steps.made(self._ascending, scores.dtype, scores.device)
+        return near
+
     def _places(self, scores: Tensor) -> Tensor:
         """Return how many of the thresholds each score is above."""
-        if self._near.device != scores.device or self._near.dtype != scores.dtype:
-            self._near = self._ascending.to(scores.device, scores.dtype)
-            self._given = self._given.to(scores.device)
-        if len(self._near) == 1:
-            return (scores > self._near).long()
-        if not self.clip:
-            # A search takes NaN for the largest number; as the smallest it is above no threshold.
-            scores = torch.where(scores.isnan(), -torch.inf, scores)
-            return torch.searchsorted(self._near, scores)
-        scores = scores.clamp(0.0, 1.0).nan_to_num_(nan=-1.0)
-        # In equal steps the place can be computed, 20 times faster; where rounding leads to the
-        # place beside it, the thresholds themselves decide.
-        last = len(self._near) - 1
-        place = (scores * last).ceil_().clamp_(0, last).long()
-        place += (scores > self._near.index_select(0, place)).long()
-        below = self._near.index_select(0, (place - 1).clamp_(min=0))
-        return place - ((scores <= below) & (place > 0)).long()
+        near = self._steps(scores)
+        if self._clip:
+            scores = scores.clamp(0.0, 1.0)
+        scores = scores.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+        # A table leads to the first threshold that may not be below, and a few halvings among those
+        # that share its entry to the place: ten times faster than a search among 200 thresholds.
+        place = near.table.index_select(0, _entry(scores.flatten(), len(near.table)))
+        flat, step = scores.flatten(), near.widest
+        while step:
+            there = near.thresholds.index_select(0, place + (step - 1))
+            place.add_((flat > there).long(), alpha=step)
+            step //= 2
+        return place.view(scores.shape)
+
+
+class Steps(NamedTuple):
+    """Thresholds in ascending order, and where to look for the place of a score among them."""
+
+    thresholds: Tensor
+    """Followed by infinities, so that no look beyond the last needs a question."""
+    table: Tensor
+    """For each of so many equal parts of 0 to 1, how many thresholds lie in the parts before."""
+    widest: int
+    """The first halving: a power of two, above half of the most thresholds in one part."""
+
+    @classmethod
+    def made(cls, ascending: Tensor, dtype: torch.dtype, device: torch.device) -> "Steps":
+        """Return the steps among thresholds, which lie in the host's memory."""
+        thresholds = ascending.to(dtype)
+        parts = 4 * len(thresholds)
+        # By the same arithmetic as for scores: wherever rounding puts a threshold, an equal score
+        # is put there as well, and a larger one never before it.
+        held = torch.bincount(_entry(thresholds, parts), minlength=parts)
+        table = held.cumsum(0) - held
+        widest = 1 << (int(held.max()).bit_length() - 1)
+        thresholds = torch.cat([thresholds, thresholds.new_full((2 * widest,), torch.inf)])
+        return cls(thresholds.to(device), table.to(device), widest)
 
 
 class ConfusionMetric(Metric):
@@ -148,13 +205,11 @@ class ConfusionMetric(Metric):
         self._count(self._batch(y_true, y_pred, sample_weight))
 
     def _batch(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Batch:
-        return weighed(y_true, y_pred, sample_weight, self.top_k, self.class_id)
+        return self._once(weighed, y_true, y_pred, sample_weight, self.top_k, self.class_id)
 
     def _count(self, batch: Batch) -> None:
         """Add the counts of all entries together, or those of each label to its own."""
-        shape = (-1, 1 if self._columns == 0 else batch.scores.shape[-1])
-        weight = None if batch.weight is None else batch.weight.reshape(shape)
-        counts = self._grid.cells(batch.labels.reshape(shape), batch.scores.reshape(shape), weight)
+        counts = self._once(_cells, *batch, self._columns == 0, self._grid)
         for name, cell in self._cells.items():
             count = getattr(counts, name)
             cell.assign_add(count[:, 0] if self._columns == 0 else count)
@@ -221,12 +276,25 @@ def ratio(part: Any, whole: Any) -> Tensor:
     return torch.where(whole == 0, torch.zeros_like(divided), divided)
 
 
-def _counted(place: Tensor, weight: Tensor | None, length: int) -> Tensor:
-    # Not `bincount`, which asks the device for the largest place, and waits for the answer.
+def _cells(labels: Tensor, scores: Tensor, weight: Tensor | None, one: bool, grid: Grid) -> Cells:
+    """Return the counts of a batch: of all entries as of one label, or of each label."""
+    shape = (-1, 1 if one else scores.shape[-1])
+    weight = None if weight is None else weight.reshape(shape)
+    return grid.cells(labels.reshape(shape), scores.reshape(shape), weight)
+
+
+def _entry(scores: Tensor, parts: int) -> Tensor:
+    """Return in which of so many equal parts of 0 to 1 scores lie; never falls as they rise."""
+    return (scores * parts).clamp_(0, parts - 1).long()
+
+
+def _count_into(counts: Tensor, place: Tensor, weight: Tensor | None) -> None:
+    if weight is None and place.is_cpu:
+        counts += torch.bincount(place, minlength=len(counts))
+        return
+    # Elsewhere `bincount` asks the device for the largest place, and waits for the answer.
     ones = torch.ones((), dtype=torch.float64, device=place.device)
-    values = ones.expand(place.numel()) if weight is None else weight.flatten()
-    counts = torch.zeros(length, dtype=torch.float64, device=place.device)
-    return counts.index_add_(0, place.flatten(), values)
+    counts.index_add_(0, place, ones.expand(len(place)) if weight is None else weight)
 
 
 def _check_binary(targets: Tensor, labels: Tensor, weight: Tensor | None) -> None:

@@ -3,12 +3,13 @@
 import math
 from typing import Any, Literal, Never
 
+import torch
 from torch import Tensor
 from typing_extensions import override
 
 from epochal.core.errors import UsageError, reject_unknown, unknown_name
-from epochal.metrics.base import Metric, as_tensor
-from epochal.metrics.columns import blocks, sample_weight_of, weighted_sum
+from epochal.metrics.base import Metric, as_tensor, blocks
+from epochal.metrics.columns import sample_weight_of, weighted_sum
 from epochal.metrics.confusion import ratio
 from epochal.metrics.thresholds import fraction
 
@@ -114,20 +115,24 @@ class FBetaScore(Metric, coalesce=True):
     def _add(self, true: Tensor, y_pred: Tensor, weight: Tensor) -> None:
         true, said = true.double(), self._said(y_pred).double()
         hits = true * said
-        parts = hits, said - hits, true - hits
         if self.average == "samples":
             whole = weight if weight.ndim == 1 else weight.mean(-1)
+            parts = hits, said - hits, true - hits
             self.total.assign_add((self._scores(*(part.sum(-1) for part in parts)) * whole).sum())
             self.count.assign_add(whole.sum())
-        self.true_positives.assign_add(weighted_sum(parts[0], weight))
-        self.false_positives.assign_add(weighted_sum(parts[1], weight))
-        self.false_negatives.assign_add(weighted_sum(parts[2], weight))
+        # Three sums instead of two more arrays. Where nothing is wrong the arrays are equal, so are
+        # their sums, and the difference is exactly 0.
+        right = weighted_sum(hits, weight)
+        self.true_positives.assign_add(right)
+        self.false_positives.assign_add(weighted_sum(said, weight) - right)
+        self.false_negatives.assign_add(weighted_sum(true, weight) - right)
 
     def _said(self, y_pred: Tensor) -> Tensor:
         if self.threshold is not None:
             return y_pred > self.threshold
-        # As in Keras, a row of zeros says nothing.
-        return (y_pred >= y_pred.amax(-1, keepdim=True)) & (y_pred.abs() > 1e-9)
+        # As in Keras, a row of zeros says nothing: nothing is as large as NaN.
+        largest = y_pred.amax(-1, keepdim=True)
+        return y_pred >= torch.where(largest.abs() > 1e-9, largest, torch.nan)
 
     def _scores(self, hits: Tensor, wrong: Tensor, missed: Tensor) -> Tensor:
         square = self.beta**2

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
 from epochal.core.names import snake_case
-from epochal.metrics.base import Metric, as_tensor
+from epochal.metrics.base import Metric, as_tensor, blocks
 
 __all__ = ["Mean", "MeanMetricWrapper"]
 
@@ -131,6 +131,18 @@ class MeanMetricWrapper(Mean, coalesce=True):
         """
         y_pred = as_tensor(y_pred)
         y_true = as_tensor(y_true, like=y_pred)
+        if self.coalesce and y_pred.is_cpu and y_pred.numel() > 2 * _VALUES_AT_ONCE:
+            parts = [y_true, y_pred]
+            if sample_weight is not None:
+                parts.append(as_tensor(sample_weight, like=y_pred))
+            if len({part.shape[:1] for part in parts}) == 1:  # others have their error below
+                rows = max(1, _VALUES_AT_ONCE // math.prod(y_pred.shape[1:]))
+                for block in blocks(*parts, rows=rows):
+                    self._take(*block)
+                return
+        self._take(y_true, y_pred, sample_weight)
+
+    def _take(self, y_true: Tensor, y_pred: Tensor, sample_weight: Any = None) -> None:
         returned = self.fn(y_true, y_pred, **self.keywords)
         if returned is None:
             raise UsageTypeError(
@@ -183,6 +195,10 @@ def fit_weight(weight: Tensor, values: Tensor) -> Tensor:
         )
     return weight
 
+
+# Rows taken in at a time: between the steps of a metric's arithmetic they stay in the cache. Fewer
+# and the steps cost more than the numbers.
+_VALUES_AT_ONCE = 2**16
 
 _OUTPUTS = {"y_pred", "y_hat", "y_score", "pred", "preds", "prediction", "predictions", "input"}
 _OUTPUTS |= {"output", "outputs", "logits", "probs"}

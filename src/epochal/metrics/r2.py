@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from epochal.core.errors import UsageError, reject_unknown, unknown_name
 from epochal.functional.shapes import align
-from epochal.metrics.base import Metric, as_tensor
-from epochal.metrics.columns import blocks, sample_weight_of, weighted_sum
+from epochal.metrics.base import Metric, as_tensor, blocks
+from epochal.metrics.columns import sample_weight_of, weighted_sum
 
 __all__ = ["R2Score"]
 
