@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
 from epochal.core.errors import UsageError, UsageTypeError
+from epochal.functional.accuracy import sparse_categorical_accuracy
 from epochal.metrics import (
     Accuracy,
     BinaryAccuracy,
@@ -127,3 +128,24 @@ def test_misspelt_arguments_are_refused() -> None:
         BinaryAccuracy(treshold=0.5)  # type: ignore[arg-type]
     with pytest.raises(UsageTypeError, match="did you mean 'name'"):
         CategoricalAccuracy(nme="x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["plain", "ties", "nan", "infinite", "outside"])
+def test_many_rows_are_right_where_few_are(kind: str) -> None:
+    rng = torch.Generator().manual_seed(9)
+    scores = torch.rand(4000, 5, generator=rng)
+    labels = torch.randint(5, (4000,), generator=rng)
+    if kind == "ties":
+        scores = scores.round(decimals=1)
+    elif kind == "nan":
+        scores[::3, 2] = torch.nan
+    elif kind == "infinite":
+        scores[::3, 1] = torch.inf
+    elif kind == "outside":
+        labels[::2] = labels[::2] * 3 - 4
+    many = sparse_categorical_accuracy(labels, scores)
+    few = [
+        sparse_categorical_accuracy(y, p)
+        for y, p in zip(labels.split(100), scores.split(100), strict=True)
+    ]
+    assert torch.equal(many, torch.cat(few))

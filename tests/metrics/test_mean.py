@@ -208,3 +208,32 @@ def test_errors_of_single_numbers_are_weighted_one_by_one(kind: Any) -> None:
 def test_shapes_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(UsageError, match="y_true has shape"):
         MeanSquaredError()(torch.zeros(4), torch.zeros(4, 4))
+
+
+@pytest.mark.parametrize("shape", [(200_000,), (200_000, 1), (40_000, 5), (1000, 10, 20)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_large_batch_taken_in_by_blocks_is_what_float64_gives(
+    shape: tuple[int, ...], weighted: bool
+) -> None:
+    rng = torch.Generator().manual_seed(7)
+    y, p = (torch.randn(shape, generator=rng) for _ in range(2))
+    weight = torch.rand(shape[0], generator=rng) if weighted else None
+    metric = MeanAbsoluteError()
+    metric.update_state(y, p, weight)
+    each = (y - p).abs().double().reshape(shape[0], -1).mean(1).numpy()
+    want = np.average(each, weights=None if weight is None else weight.double().numpy())
+    assert float(metric.result()) == pytest.approx(want, rel=1e-7)
+    assert float(metric.count.value) == pytest.approx(
+        shape[0] if weight is None else float(weight.double().sum()), rel=1e-12
+    )
+
+
+def test_a_large_batch_of_rows_that_do_not_fit_has_the_error_of_a_small_one() -> None:
+    p = torch.zeros(200_000, 1)
+    with pytest.raises(UsageError, match="y_true has shape"):
+        MeanAbsoluteError().update_state(torch.zeros(199_999, 1), p)
+    with pytest.raises(UsageError, match="sample_weight has the shape"):
+        MeanAbsoluteError().update_state(p, p, torch.ones(199_999))
+    one_for_all = MeanAbsoluteError()
+    one_for_all.update_state(p, p + 1, torch.tensor([0.5]))
+    assert float(one_for_all.count.value) == 100_000

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torchmetrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epochal import metrics
 from epochal.core.errors import UsageError
-from epochal.metrics import AUC, ExactAUC, Mean, Metric, Precision, Recall
+from epochal.metrics import AUC, ExactAUC, Mean, Metric, Precision, Recall, TorchMetric
 
 MAKERS: dict[str, Any] = {
     name: lambda name=name, keywords=keywords: getattr(metrics, name)(**keywords)
@@ -104,9 +105,102 @@ def test_metrics_of_other_sizes_are_not_merged(average: Any) -> None:
     for metric in (first, second):
         metric.update_state([[0, 1]], [[0.4, 0.6]])
     before = first.result().tolist()
-    with pytest.raises(UsageError, match=r"'true_positives' has the shapes .* the same arguments"):
+    with pytest.raises(
+        UsageError, match=r"has thresholds=\[0.5\] .* one that has thresholds=\[0.2"
+    ):
         first.merge_state([second])
     assert first.result().tolist() == before
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "match"),
+    [
+        (Precision(0.5), Precision(0.6), "thresholds=0.5 .* thresholds=0.6"),
+        (Recall(top_k=1), Recall(top_k=2), "top_k=1 .* top_k=2"),
+        (AUC(curve="PR"), AUC(), "curve='PR' .* curve='ROC'"),
+        (metrics.get("acc"), metrics.BinaryAccuracy(), "an? Accuracy .* cannot take in a Binary"),
+        (metrics.BinaryAccuracy(), metrics.BinaryAccuracy(threshold=0.1), "threshold=0.5"),
+        (metrics.get(torch.dist), metrics.get(torch.add), "has fn="),
+        (metrics.EpochMetric(max), metrics.EpochMetric(min), "has fn="),
+        (metrics.EpochMetric(max), metrics.EpochMetric(max, needs="labels"), "needs='scores'"),
+    ],
+)
+def test_metrics_with_other_arguments_are_not_merged(one: Any, other: Any, match: str) -> None:
+    with pytest.raises(UsageError, match=match):
+        one.merge_state([other])
+
+
+def test_names_and_types_need_not_be_the_same_to_be_merged() -> None:
+    one, other = Precision(name="one"), Precision(name="other", dtype="float32")
+    other.update_state([1, 0], [0.9, 0.9])
+    one.merge_state([other])
+    assert float(one.result()) == 0.5
+
+
+def test_a_class_that_keeps_no_arguments_is_merged_by_its_weights() -> None:
+    class Above(Metric):
+        def __init__(self, limit: float) -> None:
+            super().__init__(name="above")
+            self._limit = limit
+            self.count = self.add_weight(name="count")
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            self.count.assign_add((y_pred > self._limit).sum())
+
+        def result(self) -> Any:
+            return self.count.value
+
+    one, other = Above(0.5), Above(0.5)
+    other.update_state(None, torch.tensor([0.2, 0.8]))
+    one.merge_state([other, other])
+    assert float(one.result()) == 2.0
+
+
+def collection() -> Any:
+    return torchmetrics.MetricCollection(
+        [
+            torchmetrics.Precision("multiclass", num_classes=3),
+            torchmetrics.Recall("multiclass", num_classes=3),  # shares the state of the first
+            torchmetrics.AUROC("multiclass", num_classes=3),  # keeps rows
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torchmetrics.Accuracy("multiclass", num_classes=3),
+        collection,
+    ],
+)
+def test_metrics_of_torchmetrics_merge_into_the_whole(make: Any) -> None:
+    rng = torch.Generator().manual_seed(3)
+    labels, scores = torch.randint(3, (30,), generator=rng), torch.rand(30, 3, generator=rng)
+    whole, *parts = (TorchMetric(make()) for _ in range(4))
+    whole.update_state(labels, scores)
+    for part, y, p in zip(parts, labels.split(10), scores.split(10), strict=True):
+        part.update_state(y, p)
+        part.result()  # a value computed before is not handed out afterwards
+    parts[0].merge_state(parts[1:])
+    torch.testing.assert_close(parts[0].result(), whole.result())
+    again = TorchMetric(make())
+    again.merge_state([whole])
+    torch.testing.assert_close(again.result(), whole.result())
+
+
+def test_metrics_of_torchmetrics_with_other_arguments_are_not_merged() -> None:
+    one = TorchMetric(torchmetrics.Accuracy("binary"))
+    with pytest.raises(UsageError, match=r"threshold=0.5 .* threshold=0.1"):
+        one.merge_state([TorchMetric(torchmetrics.Accuracy("binary", threshold=0.1))])
+    for other in (TorchMetric(torchmetrics.MeanSquaredError()), Mean()):
+        with pytest.raises(UsageError, match="merge metrics of one kind"):
+            one.merge_state([other])
+
+    class Whole(torchmetrics.MeanSquaredError):
+        full_state_update = True
+
+    with pytest.raises(UsageError, match="cannot merge a Whole"):
+        TorchMetric(Whole()).merge_state([TorchMetric(Whole())])
 
 
 def test_a_metric_without_weights_says_that_it_cannot_be_merged() -> None:

@@ -61,6 +61,41 @@ def test_the_four_counts_are_those_of_scikit_learn(case: Any, thresholds: list[f
         assert [count[place] for count in found] == want.ravel().tolist()
 
 
+# Crowded, repeated, beside each other, at the ends, and smaller than any part of a table.
+NEAR = [0.0, 1e-45, 1e-30, 1e-7, 0.1, 0.3, 0.5, 0.5000001, 0.50000011, 0.999, 0.9999999, 1.0]
+BEYOND = [-np.inf, -1e38, -1.0, -1e-45, 1.0000001, 2.0, 3e38, np.inf, np.nan]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(NEAR) | st.floats(0, 1), min_size=2, max_size=30),
+    st.lists(st.sampled_from(NEAR + BEYOND) | st.floats(0, 1), min_size=1, max_size=40),
+    st.sampled_from(["float32", "float64"]),
+)
+def test_a_place_among_uneven_thresholds_is_found_exactly(
+    thresholds: list[float], scores: list[float], dtype: str
+) -> None:
+    assume(not evenly_spaced(thresholds))
+    found = np.array([*scores, *thresholds], dtype)
+    limits = np.array(thresholds, dtype)
+    counts = TruePositives(thresholds)(np.ones(len(found)), torch.from_numpy(found))
+    assert counts.tolist() == (found[:, None] > limits).sum(0).tolist()
+
+
+def test_a_million_scores_are_counted_as_a_few() -> None:
+    rng = torch.Generator().manual_seed(5)
+    scores = torch.rand(50_001, 1, generator=rng)
+    labels = torch.rand(50_001, 1, generator=rng) < 0.3
+    weight = torch.rand(50_001, generator=rng, dtype=torch.float64)
+    for limits in ([0.5], [0.2, 0.21, 0.9]):
+        above = scores > torch.tensor(limits)
+        for given_weight, each in ((None, torch.ones(50_001).double()), (weight, weight)):
+            want = [(each @ (above & labels).double()), (each @ (above & ~labels).double())]
+            for kind, counts in zip((TruePositives, FalsePositives), want, strict=True):
+                found = kind(limits)(labels, scores, given_weight).reshape(-1)
+                torch.testing.assert_close(found, counts, rtol=1e-12, atol=0)
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**16), st.sampled_from([None, "micro", "macro", "weighted", "samples"]))
 @pytest.mark.parametrize(("kind", "score"), [(Precision, precision_score), (Recall, recall_score)])

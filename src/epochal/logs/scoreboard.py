@@ -1,11 +1,13 @@
 """Losses and metrics of one pass over data: fed by the step, read by whoever looks."""
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from epochal.core.errors import UsageError
 from epochal.core.trees import flatten, map_leaves
 from epochal.logs.names import Direction
 from epochal.logs.running_mean import MeanMoment, RunningMean
@@ -65,8 +67,21 @@ class Scored(NamedTuple):
         return (self.name,) if self.keys is None else tuple(self.keys)
 
     def value(self, result: Any, name: str) -> Any:
-        """Return the part of a result that is logged under `name`."""
-        return result if self.keys is None else result[self.keys[name]]
+        """Return the part of a result that is logged under `name`.
+
+        Raises:
+            UsageError: If a dict has other keys than were known before training.
+        """
+        if not isinstance(result, dict):
+            return result
+        expected = [] if self.keys is None else list(self.keys.values())
+        if self.keys is None or set(result) != set(expected):
+            raise UsageError(
+                f"the metric {self.name!r} returned a dict with the keys {list(result)}; before "
+                f"training {expected or 'none'} were known. Set outputs = {tuple(result)} in its "
+                "class, so that logs and callbacks know what is coming"
+            )
+        return result[self.keys[name]]
 
 
 class Kept(NamedTuple):
@@ -93,7 +108,7 @@ class Scoreboard:
         self._means = {name: RunningMean() for name in losses}
         self._add_loss = next(iter(self._means.values())).add
         self._parts = list(self._means.values())[1:]
-        scored = list(scored)
+        scored = _apart(scored)
         self._scored = {name: entry for entry in scored for name in entry.names}
         self._coalesced = [entry for entry in scored if entry.metric.coalesce]
         self._direct = [entry for entry in scored if not entry.metric.coalesce]
@@ -215,6 +230,17 @@ def _size(tree: Any) -> int:
 
 def _part(tree: Any, output: Any) -> Any:
     return tree if output is None or isinstance(tree, Tensor) or tree is None else tree[output]
+
+
+def _apart(scored: Iterable[Scored]) -> list[Scored]:
+    """Return the metrics, those that stand for two outputs with a copy for the second."""
+    found: list[Scored] = []
+    for entry in scored:
+        # The state of one that is coalesced is kept apart anyway; any other has only its own.
+        twice = any(entry.metric is other.metric for other in found)
+        copied = twice and not entry.metric.coalesce
+        found.append(entry._replace(metric=copy.deepcopy(entry.metric)) if copied else entry)
+    return found
 
 
 def _results(entry: Scored) -> list[tuple[str, Any]]:

@@ -102,9 +102,8 @@ class AUC(ConfusionMetric, coalesce=True):
 
     @override
     def _batch(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Batch:
-        y_pred = as_tensor(y_pred)
         if self.from_logits:
-            y_pred = y_pred.float().sigmoid() if y_pred.itemsize < 4 else y_pred.sigmoid()
+            y_pred = self._once(_probabilities, y_pred)
         batch = super()._batch(y_true, y_pred, sample_weight)
         shape = tuple(batch.scores.shape)
         if self.multi_label and (len(shape) != 2 or shape[1] != (self.num_labels or shape[1])):
@@ -147,6 +146,11 @@ class AUC(ConfusionMetric, coalesce=True):
 
     def _weights_of_labels(self, device: torch.device) -> Tensor:
         return torch.tensor(self.label_weights, dtype=torch.float64).to(device, non_blocking=True)
+
+
+def _probabilities(logits: Any) -> Tensor:
+    given = as_tensor(logits)
+    return given.float().sigmoid() if given.itemsize < 4 else given.sigmoid()
 
 
 def _label_weights(weights: Any, labels: int | None) -> list[float] | None:

@@ -205,8 +205,8 @@ class Metric(Configurable, ABC):
             others: Metrics made with the same arguments; they stay as they are.
 
         Raises:
-            UsageError: If one is of another class or has other weights, or there are none that
-                could be joined.
+            UsageError: If one is of another class, was made with other arguments or has other
+                weights, or there are none that could be joined.
         """
         weights = self._named_weights()
         found = [(other, other._named_weights()) for other in others]
@@ -216,6 +216,7 @@ class Metric(Configurable, ABC):
                     f"metric {self.name!r}: a {type(self).__name__} with the weights "
                     f"{sorted(weights)} cannot take in a {type(other).__name__} with {sorted(its)}"
                 )
+            self._check_same(self._settings(), other._settings())
         if not weights:
             raise UsageError(
                 f"metric {self.name!r}: {type(self).__name__} keeps what it has seen in no weight; "
@@ -237,6 +238,23 @@ class Metric(Configurable, ABC):
             self._shared[key] = function(*arguments), arguments
         found: T = self._shared[key][0]
         return found
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the arguments that states to be merged must have in common."""
+        try:
+            config = self.get_config()
+        except UsageError:  # a class of the user's own need not keep its arguments
+            return {}
+        return {name: value for name, value in config.items() if name not in ("name", "dtype")}
+
+    def _check_same(self, own: dict[str, Any], its: dict[str, Any]) -> None:
+        for name, value in own.items():
+            other = its.get(name, value)
+            if other is not value and other != value:
+                raise UsageError(
+                    f"metric {self.name!r} has {name}={value!r} and cannot take in one that has "
+                    f"{name}={other!r}; make metrics that are to be merged with the same arguments"
+                )
 
     def _parts(self) -> dict[str, "Metric"]:
         """Return the metrics kept in attributes, each once, by where they stand."""

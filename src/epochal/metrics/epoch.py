@@ -141,13 +141,15 @@ class EpochMetric(Metric, coalesce=True):
 
         Raises:
             UsageTypeError: If one is of another class.
-            UsageError: If one has kept only a sample of its rows.
+            UsageError: If one has another function or other arguments, or has kept only a sample of
+                its rows.
         """
         for other in others:
             if not isinstance(other, EpochMetric):
                 raise UsageTypeError(
                     f"{self.name}: got a {type(other).__name__} to merge; expected an EpochMetric"
                 )
+            self._check_same(self._settings(), other._settings())
             if sum(len(row[1]) for row in other._rows) != other._seen:
                 raise UsageError(
                     f"{self.name}: a sample of {other.max_samples} of {other._seen} rows cannot be "
@@ -155,6 +157,10 @@ class EpochMetric(Metric, coalesce=True):
                 )
             for y_true, y_pred, weight, _ in other._rows:
                 self.update_state(y_true, y_pred, weight)
+
+    @override
+    def _settings(self) -> dict[str, Any]:
+        return {"fn": self.fn, "needs": self.needs, "threshold": self.threshold}
 
     @override
     def snapshot(self) -> tuple[Any, ...]:

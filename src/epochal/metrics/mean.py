@@ -176,6 +176,10 @@ class MeanMetricWrapper(Mean, coalesce=True):
             )
         return super().get_config()
 
+    @override
+    def _settings(self) -> dict[str, Any]:
+        return {"fn": self.fn, **self.keywords}
+
 
 class FunctionMetric(MeanMetricWrapper):
     """A user's function: seen batch by batch, since nobody knows whether it may be joined."""

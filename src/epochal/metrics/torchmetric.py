@@ -1,11 +1,12 @@
 """Metrics of the torchmetrics library, as they are."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Never
 
-from torch import nn
+from torch import Tensor, nn
 from typing_extensions import override
 
-from epochal.core.errors import UsageTypeError, reject_unknown
+from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
 from epochal.core.names import snake_case
 from epochal.metrics.base import Metric, as_tensor
 
@@ -21,12 +22,15 @@ class TorchMetric(Metric):
     Args:
         metric: The torchmetrics object.
         name: Name it is logged under; its class name in snake case by default.
+        outputs: If it computes a dict (a detector's `MeanAveragePrecision`): the keys to expect.
 
     Raises:
         UsageTypeError: If it is something else.
     """
 
-    def __init__(self, metric: Any, name: str | None = None, **unknown: Never) -> None:
+    def __init__(
+        self, metric: Any, name: str | None = None, outputs: Sequence[str] = (), **unknown: Never
+    ) -> None:
         reject_unknown(TorchMetric.__init__, unknown)
         if not is_torchmetric(metric):
             raise UsageTypeError(
@@ -37,6 +41,7 @@ class TorchMetric(Metric):
         if isinstance(metric, nn.ModuleDict):  # a collection
             self.outputs = tuple(metric.keys())
         else:
+            self.outputs = tuple(outputs)
             self.direction = {True: "max", False: "min"}.get(metric.higher_is_better)
 
     @override
@@ -56,6 +61,61 @@ class TorchMetric(Metric):
     @override
     def reset_state(self) -> None:
         self.metric.reset()
+
+    @override
+    def merge_state(self, others: Iterable[Metric]) -> None:
+        """Take in what other metrics of the same kind have seen, by torchmetrics' own reductions.
+
+        Args:
+            others: Of torchmetrics objects made with the same arguments; they stay as they are.
+
+        Raises:
+            UsageError: If one is of another class or was made with other arguments, or torchmetrics
+                cannot merge this kind.
+        """
+        for other in others:
+            own, its = _singles(self.metric), _singles(getattr(other, "metric", None))
+            kinds = [[(name, type(single)) for name, single in part.items()] for part in (own, its)]
+            if kinds[0] != kinds[1]:
+                raise UsageError(
+                    f"metric {self.name!r}: {self.metric!r} cannot take in {other!r}; merge "
+                    "metrics of one kind, made with the same arguments"
+                )
+            for name, single in own.items():
+                self._check_same(_arguments(single), _arguments(its[name]))
+            for name, single in own.items():
+                _merge(single, its[name])
+
+
+def _singles(metric: Any) -> dict[str, Any]:
+    """Return the metrics of a collection, or a metric alone, each with a state of its own."""
+    # Members that share a state are parted by `items`, which copies it.
+    return dict(metric.items()) if isinstance(metric, nn.ModuleDict) else {"": metric}
+
+
+def _arguments(single: Any) -> dict[str, Any]:
+    """Return what was set on a metric in plain values, and the shapes of its states."""
+    plain = (bool, int, float, str, type(None))
+    found = {
+        name: value
+        for name, value in vars(single).items()
+        if isinstance(value, plain) and not name.startswith("_") and name not in single.metric_state
+    }
+    shapes = {n: tuple(s.shape) for n, s in single.metric_state.items() if isinstance(s, Tensor)}
+    return found | {f"shape of {name}": shape for name, shape in shapes.items()}
+
+
+def _merge(single: Any, other: Any) -> None:
+    try:
+        single.merge_state(other)
+    except RuntimeError as error:
+        raise UsageError(
+            f"torchmetrics cannot merge a {type(single).__name__}, whose updates look at its whole "
+            "state; score all batches with one"
+        ) from error
+    # torchmetrics counts updates only to warn of none, and would hand out a value computed before.
+    single._update_count += other._update_count
+    single._computed = None
 
 
 def is_torchmetric(thing: Any) -> bool:

@@ -1,6 +1,7 @@
 """The metrics that `compile` asks for, each with its name and its output."""
 
 import copy
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from epochal import metrics
 from epochal.core.errors import Problems
 from epochal.core.names import unique_name
 from epochal.logs import Direction, Scored
-from epochal.metrics import Metric
+from epochal.metrics import Metric, TorchMetric
 from epochal.training.outputs import outputs_of, per_output, select
 
 __all__ = ["MetricPlan"]
@@ -97,7 +98,27 @@ def _looked_up(given: Any) -> Any:
     if isinstance(given, (list, tuple)):
         return [_looked_up(item) for item in given]
     metric = metrics.get(given)
+    if not metric.outputs and not metric.coalesce and not isinstance(metric, TorchMetric):
+        metric.outputs = _keys_of_nothing(metric)
     return (given if isinstance(given, str) else metric.name), metric
+
+
+def _keys_of_nothing(metric: Metric) -> tuple[str, ...]:
+    """Return the keys of the dict that a user's metric returns before it has seen anything.
+
+    So a class written for Keras, which declares none, has its values logged under their own names,
+    and they are known before training. One that returns nothing yet has to declare `outputs`; the
+    logs say so if it turns out to be needed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            fresh = copy.deepcopy(metric)
+            fresh.reset_state()
+            result = fresh.result()
+        except Exception:  # whatever 0 / 0 or an empty list means to the user's code
+            return ()
+    return tuple(result) if isinstance(result, dict) else ()
 
 
 def _free(name: str, weighted: bool, taken: set[str]) -> str:
