@@ -44,6 +44,13 @@ def exponential(x: Tensor) -> Tensor:
     return torch.exp(x)
 
 
+def _precise(x: Tensor) -> Tensor:
+    """Return logits in float32 under autocast: in bfloat16 every probability above 0.998 is 1."""
+    if x.dtype in (torch.bfloat16, torch.float16) and torch.is_autocast_enabled(x.device.type):
+        return x.float()
+    return x
+
+
 def sigmoid(x: Tensor) -> Tensor:
     """Return `1 / (1 + exp(-x))`: the output of a yes-or-no model.
 
@@ -51,7 +58,7 @@ def sigmoid(x: Tensor) -> Tensor:
         >>> sigmoid(torch.tensor([0.0]))
         tensor([0.5000])
     """
-    return torch.sigmoid(x)
+    return torch.sigmoid(_precise(x))
 
 
 def log_sigmoid(x: Tensor) -> Tensor:
@@ -155,7 +162,7 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
         >>> softmax(torch.tensor([0.0, 0.0]))
         tensor([0.5000, 0.5000])
     """
-    return torch.softmax(x, axis)
+    return torch.softmax(_precise(x), axis)
 
 
 def log_softmax(x: Tensor, axis: int = -1) -> Tensor:

@@ -134,20 +134,19 @@ class BatchNormalization(Layer):
                 x, self.weight, self.bias, mean, variance, False, 0.0, self.epsilon, True
             )
         # torch averages the unbiased variance. Scaling the average up before and down after makes
-        # it that of the biased one, for two operations on one number per channel. `.data` keeps
-        # autograd from seeing them: the values that it saved are not used in training.
-        variance = self.running_var.data
-        variance.mul_(count / (count - 1))
+        # it that of the biased one, for two operations on one number per channel.
+        up, down = count / (count - 1), (count - 1) / count
+        means, variances = self.running_mean, self.running_var
+        if torch.compiler.is_compiling():  # a compiler knows no `.data`, and fuses the copies away
+            means, variances = means.clone(), variances * up
+        else:  # autograd need not see this: the values that it saved are not used in training
+            variances.data.mul_(up)
         outputs = torch.batch_norm(
-            x,
-            self.weight,
-            self.bias,
-            self.running_mean,
-            self.running_var,
-            True,
-            share,
-            self.epsilon,
-            True,
+            x, self.weight, self.bias, means, variances, True, share, self.epsilon, True
         )
-        variance.mul_((count - 1) / count)
+        if torch.compiler.is_compiling():
+            self.running_mean.copy_(means)
+            self.running_var.copy_(variances * down)
+        else:
+            variances.data.mul_(down)
         return outputs

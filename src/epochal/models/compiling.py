@@ -1,7 +1,7 @@
 """A model that is compiled: its optimizer, losses and metrics, and the steps they take."""
 
 from collections.abc import Mapping
-from typing import Any, Never
+from typing import Any, Literal, Never
 
 from torch import Tensor
 
@@ -11,6 +11,7 @@ from epochal.metrics import Metric
 from epochal.models.base import BaseModel
 from epochal.training import batches
 from epochal.training.compiled import Compiled
+from epochal.training.execution import check_execution, prepare_scaling
 from epochal.training.objective import Objective
 from epochal.training.scores import MetricPlan
 
@@ -31,6 +32,11 @@ class CompiledModel(BaseModel):
         loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | Literal["auto"] = "auto",
+        auto_scale_loss: bool = True,
+        mixed_precision: str | None = None,
         **unknown: Never,
     ) -> None:
         """Say how the model is trained. Compiling again keeps the weights and resets the optimizer.
@@ -44,6 +50,15 @@ class CompiledModel(BaseModel):
             metrics: What to report beside the loss: names, `epochal.metrics` objects, functions
                 `(y_true, y_pred)`; a list, or lists or dicts by output.
             weighted_metrics: The same, for metrics that see the sample weights.
+            run_eagerly: Whether to compile nothing, which is what happens without `jit_compile`.
+            steps_per_execution: Batches between two calls of the batch hooks.
+            jit_compile: Whether `torch.compile` makes one graph of forward, loss and gradients: it
+                takes seconds to minutes before the first step, and makes small nets about twice as
+                fast. Where it cannot, training goes on without, after a warning. `"auto"` is no.
+            auto_scale_loss: Whether float16 scales the loss by a factor that it finds by itself.
+            mixed_precision: `"bfloat16"` or `"float16"` (also as Keras' `"mixed_bfloat16"`): the
+                type that matrix products and convolutions compute in. Weights, losses and metrics
+                stay in float32.
 
         Raises:
             UsageError: If a name or an argument is unknown.
@@ -56,12 +71,17 @@ class CompiledModel(BaseModel):
             ['loss', 'acc']
         """
         reject_unknown(CompiledModel.compile, unknown, "compile")
+        execution = check_execution(jit_compile, run_eagerly, steps_per_execution, mixed_precision)
+        made = None if optimizer is None else optimizers.get(optimizer)
+        if made is not None:
+            prepare_scaling(made, execution, auto_scale_loss)
         self._compiled = Compiled(
             self,
-            None if optimizer is None else optimizers.get(optimizer),
+            made,
             Objective(loss, loss_weights),
             MetricPlan(metrics, weighted_metrics),
             self._own_steps(),
+            execution,
         )
 
     def train_step(self, data: tuple[Any, ...]) -> Mapping[str, Any]:

@@ -100,6 +100,9 @@ class Optimizer(Configurable):
         self._named: dict[str, nn.Parameter] = {}
         self._parameters: list[nn.Parameter] = []
         self._extras: Extras | None = None
+        self._scaler: torch.amp.GradScaler | None = None
+        self.scales_by_itself = False
+        """Whether the loss is scaled by a factor that follows how large gradients get."""
 
     def _make_rates(self, learning_rate: Rate | None) -> Rates:
         return Rates(learning_rate)
@@ -180,6 +183,8 @@ class Optimizer(Configurable):
             self._parameters = list(named.values())
             decay = None if self._kernel_decays else self.weight_decay
             self._extras = Extras(self, decay, self._parameters)
+            if self.scales_by_itself:
+                self._scaler = torch.amp.GradScaler(self._parameters[0].device.type)
             self.built = True
         self._named = named
         self._seek_direct()
@@ -205,15 +210,29 @@ class Optimizer(Configurable):
         """Decide once whether updates need anything around them; most need nothing."""
         if self._extras is None:
             return
-        self._plain = not (self._extras.needed or self.scheduled)
+        self._plain = not (self._extras.needed or self.scheduled or self._scaler)
 
     def scale_loss(self, loss: Tensor) -> Tensor:
-        """Return the loss to call `backward` on: multiplied by `loss_scale_factor` if there is one.
+        """Return the loss to call `backward` on: multiplied by a factor if there is one.
 
         Args:
             loss: The loss of one batch.
         """
+        if self._scaler is not None:
+            scaled: Tensor = self._scaler.scale(loss)
+            return scaled
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def scale_automatically(self) -> None:
+        """Scale losses from now on by a factor that is halved where a gradient overflows.
+
+        For float16, which holds nothing below 6e-8: the factor doubles after every 2000 updates
+        without an overflow, and an update with one is left out. Does nothing beside a
+        `loss_scale_factor`. Every update reads from the device whether there was an overflow.
+
+        Source: Micikevicius et al., 2018, https://arxiv.org/abs/1710.03740.
+        """
+        self.scales_by_itself = self.loss_scale_factor is None
 
     def step(self) -> None:
         """Update the weights by one batch's gradients, which lie in `.grad`, and clear those.
@@ -245,14 +264,31 @@ class Optimizer(Configurable):
     @torch.no_grad()
     def _step_with_extras(self, extras: Extras) -> None:
         batches, self._batches = self._batches, self._batches + 1
-        if not extras.prepare():
+        if not extras.gather() or not self._unscaled():
             return
+        extras.clip()
         self._rates.apply(batches)
         extras.decay(float(self._torch.param_groups[0]["lr"]))
-        self._update()
+        if self._scaler is None:
+            self._update()
+        else:
+            self._scaler.step(self._torch)
+            self._scaler.update()
         self.iterations += 1
         self._rates.advance("batch")
         extras.finish(self.iterations)
+
+    def _unscaled(self) -> bool:
+        """Divide gradients by the scale of the loss; False where one has overflowed."""
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        if self._scaler is None or not gradients:
+            return True
+        self._scaler.unscale_(self._torch)
+        if bool(torch.stack(torch._foreach_norm(gradients, torch.inf)).isfinite().all()):
+            return True
+        self._scaler.step(self._torch)  # which leaves the weights alone
+        self._scaler.update()
+        return False
 
     def end_epoch(self) -> None:
         """Note that an epoch is over: schedulers of torch given with `by="epoch"` move on."""
@@ -298,6 +334,9 @@ class Optimizer(Configurable):
             "batches": self._batches,
         }
         saved |= self._rates.state_dict()
+        if self._scaler is not None:
+            scale = self._scaler.state_dict()
+            saved |= {"loss_scale": scale["scale"], "loss_scale_age": scale["_growth_tracker"]}
         saved |= state.tensors(self._torch, self._named)
         return saved | extras.state_dict(self._named)
 
@@ -319,6 +358,9 @@ class Optimizer(Configurable):
         state.load_tensors(self._torch, self._named, saved)
         self._seek_direct()
         self._rates.load_state_dict(saved)
+        if self._scaler is not None and "loss_scale" in saved:
+            scale = {"scale": saved["loss_scale"], "_growth_tracker": saved["loss_scale_age"]}
+            self._scaler.load_state_dict({**self._scaler.state_dict(), **scale})
         self.iterations = int(saved["iterations"])
         self._batches = int(saved["batches"])
         extras.load_state_dict(self._named, saved)

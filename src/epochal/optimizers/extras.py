@@ -52,19 +52,24 @@ class Extras:
         pieces = (self._scale, self._accumulator, self._clip, self._decay, self.averages)
         return any(piece is not None for piece in (*pieces, self.after_update))
 
-    def prepare(self) -> bool:
-        """Make the gradients ready, and return whether an update is due."""
-        found = [p.grad for p in self._parameters if p.grad is not None]
+    def gather(self) -> bool:
+        """Take in one batch's gradients, and return whether an update is due."""
+        found = self._gradients()
         if self._scale is not None and found:
             torch._foreach_div_(found, self._scale)
-        if self._accumulator is not None:
-            if not self._accumulator.add():
-                return False
-            found = [p.grad for p in self._parameters if p.grad is not None]
-        if self._clip is not None and found:
+        return self._accumulator is None or self._accumulator.add()
+
+    def clip(self) -> None:
+        """Bring the gradients of an update into their limits."""
+        if self._clip is None:
+            return
+        found = self._gradients()
+        if found:
             clip, limit = self._clip
             clip(found, limit)
-        return True
+
+    def _gradients(self) -> list[Tensor]:
+        return [p.grad for p in self._parameters if p.grad is not None]
 
     def decay(self, rate: float) -> None:
         """Shrink the weights that are about to be updated."""

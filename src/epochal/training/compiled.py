@@ -15,6 +15,8 @@ from epochal.data import Batch, Feed
 from epochal.layers import Layer
 from epochal.logs import LogNames, Scoreboard, Scored
 from epochal.optimizers import Optimizer
+from epochal.training.execution import Execution, casting
+from epochal.training.jit import CompiledStep, Computed
 from epochal.training.objective import Objective
 from epochal.training.scores import MetricPlan
 
@@ -43,6 +45,7 @@ class Compiled:
         metrics: Its metrics.
         own: Names of the steps that the model's class has written itself (`train_step`,
             `test_step`, `predict_step`, `compute_loss`).
+        execution: How the steps are run.
     """
 
     def __init__(
@@ -52,12 +55,17 @@ class Compiled:
         objective: Objective,
         metrics: MetricPlan,
         own: frozenset[str],
+        execution: Execution | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
         self.objective = objective
         self.metrics = metrics
         self.own = own
+        self.execution = execution or Execution()
+        self.casting = casting(None, torch.device("cpu"))
+        """Entered around forward and loss: where mixed precision happens."""
+        self.jit: CompiledStep | None = None
         self.passing: Passing = "one"
         self.compute_loss: Callable[..., Tensor] | None = (
             model.compute_loss if "compute_loss" in own else None
@@ -99,6 +107,7 @@ class Compiled:
             The extra metrics in their places.
         """
         batch, targets, whole = look
+        self._settle_execution()
         rows = batch if whole else map_leaves(lambda leaf: leaf[:2], batch)
         self.model.note_inputs(rows[0])
         prediction = self._dry_run(rows[0], problems)
@@ -114,6 +123,12 @@ class Compiled:
                 extra.resolve(batch[1], prediction, names, problems)
         self.resolved = not problems
         return [] if extra is None else extra.scored
+
+    def _settle_execution(self) -> None:
+        """Fit the way steps are run to where the model is."""
+        self.casting = casting(self.execution.precision, self.device)
+        if self.execution.jit and self.jit is None:
+            self.jit = CompiledStep(_Whole(self), self.execution.precision)
 
     def leaves_alone(self, step: str) -> bool:
         """Whether a step is the user's own, and the model has all its weights.
@@ -151,6 +166,15 @@ class Compiled:
             self.optimizer.build(
                 self.model.named_parameters(), after_update=constrain if constrained else None
             )
+
+    def loss(
+        self, x: Any, y: Any, prediction: Any, sample_weight: Any
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return a batch's loss with all that is added to it, and the losses of single outputs."""
+        if self.compute_loss is not None:
+            return self.compute_loss(x, y, prediction, sample_weight), []
+        loss, parts = self.objective(y, prediction, sample_weight)
+        return (loss + self.penalty() if self.regularized else loss), parts
 
     def penalty(self) -> Tensor:
         """Return the sum of the layers' regularisation losses."""
@@ -221,7 +245,8 @@ class Compiled:
         training = self.model.training
         self.model.eval()
         try:
-            with torch.no_grad(), torch.random.fork_rng(enabled=not _unbuilt(self.model)):
+            fork = torch.random.fork_rng(enabled=not _unbuilt(self.model))
+            with torch.no_grad(), fork, self.casting:
                 # `self.forward` spelt out, so that a user's traceback is short.
                 if self.passing == "one":
                     return self.model(x)
@@ -238,6 +263,22 @@ class Compiled:
             raise
         finally:
             self.model.train(training)
+
+
+class _Whole(nn.Module):
+    """A model with its loss, as the one module that a compiler is given."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        super().__init__()
+        self.model = compiled.model
+        self._compiled = compiled
+
+    def forward(self, x: Any, y: Any, sample_weight: Any) -> Computed:
+        """Return the loss of a batch, the losses of single outputs, and the outputs."""
+        with self._compiled.casting:
+            prediction = self._compiled.forward(x)
+            loss, parts = self._compiled.loss(x, y, prediction, sample_weight)
+        return loss, parts, prediction
 
 
 def _unbuilt(model: nn.Module) -> bool:

@@ -52,11 +52,12 @@ def train_epoch(plan: FitPlan, epoch: int) -> Moment | Returned | None:
     begins = bool(callbacks.hooks("on_train_batch_begin"))
     ends = bool(callbacks.hooks("on_train_batch_end"))
     own = "train_step" in compiled.own
+    every = compiled.execution.steps_per_execution
     model.train()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard()
     batches = 0
     for batches, batch in enumerate(plan.feed.epoch(epoch), start=1):
-        if begins:
+        if begins and (every == 1 or batches % every == 1):
             callbacks.call_batch("on_train_batch_begin", batches - 1)
         if isinstance(board, Returned):
             returned = model.train_step(as_data(batch))
@@ -66,11 +67,15 @@ def train_epoch(plan: FitPlan, epoch: int) -> Moment | Returned | None:
             train_step(compiled, batch, board)
         if ends:
             compiled.count_rows(batch_size(batch[0]), plan.feed, first=batches == 1)
-            moment = board.moment()
-            logs = Logs(board.names, moment.read, plan.unlisted())
-            callbacks.call_batch("on_train_batch_end", batches - 1, logs)
+            if batches % every == 0:
+                moment = board.moment()
+                logs = Logs(board.names, moment.read, plan.unlisted())
+                callbacks.call_batch("on_train_batch_end", batches - 1, logs)
         if model.stop_training:
             break
+    if ends and batches % every:
+        logs = Logs(board.names, board.moment().read, plan.unlisted())
+        callbacks.call_batch("on_train_batch_end", batches - 1, logs)
     if batches < (plan.feed.steps or 1) and not model.stop_training:
         plan.ran_out(epoch, batches)
         if not batches:

@@ -15,21 +15,26 @@ __all__ = ["as_data", "predict_step", "test_step", "train_step"]
 def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
     """Train on one batch and note its loss and outputs."""
     x, y, sample_weight = batch
-    # `compiled.forward` spelt out: one call less between the user and their model.
-    if compiled.passing == "one":
-        prediction = compiled.model(x)
-    elif compiled.passing == "positions":
-        prediction = compiled.model(*x)
-    else:
-        prediction = compiled.model(**x)
-    loss, parts = _loss(compiled, x, y, prediction, sample_weight)
     optimizer = compiled.optimizer
     assert optimizer is not None  # a fit without one is refused
-    scaled = loss if optimizer.loss_scale_factor is None else optimizer.scale_loss(loss)
-    scaled.backward()  # type: ignore[no-untyped-call]
-    outputs = map_leaves(_kept, prediction) if board.scores else None
+    computed = None if compiled.jit is None else compiled.jit.train(batch)
+    if computed is not None:
+        loss, parts, outputs = computed
+    else:
+        with compiled.casting:
+            # `compiled.forward` spelt out: one call less between the user and their model.
+            if compiled.passing == "one":
+                prediction = compiled.model(x)
+            elif compiled.passing == "positions":
+                prediction = compiled.model(*x)
+            else:
+                prediction = compiled.model(**x)
+            loss, parts = compiled.loss(x, y, prediction, sample_weight)
+        optimizer.scale_loss(loss).backward()  # type: ignore[no-untyped-call]
+        outputs = map_leaves(_kept, prediction) if board.scores else None
+        loss = loss.detach()
     optimizer.step()
-    compiled.batch_loss = loss = loss.detach()
+    compiled.batch_loss = loss
     board.add_loss(loss, batch_size(x), parts)
     if board.scores:
         board.add_outputs(y, outputs, sample_weight)
@@ -38,13 +43,18 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
 def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> Any:
     """Evaluate one batch, note its loss and outputs, and return these; run without gradients."""
     x, y, sample_weight = batch
-    if compiled.passing == "one":
-        prediction = compiled.model(x)
-    elif compiled.passing == "positions":
-        prediction = compiled.model(*x)
+    computed = None if compiled.jit is None else compiled.jit.test(batch)
+    if computed is not None:
+        loss, parts, prediction = computed
     else:
-        prediction = compiled.model(**x)
-    loss, parts = _loss(compiled, x, y, prediction, sample_weight)
+        with compiled.casting:
+            if compiled.passing == "one":
+                prediction = compiled.model(x)
+            elif compiled.passing == "positions":
+                prediction = compiled.model(*x)
+            else:
+                prediction = compiled.model(**x)
+            loss, parts = compiled.loss(x, y, prediction, sample_weight)
     board.add_loss(loss, batch_size(x), parts)
     if board.scores:
         board.add_outputs(y, prediction, sample_weight)
@@ -53,7 +63,8 @@ def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> Any:
 
 def predict_step(compiled: Compiled, batch: Batch) -> Any:
     """Return the model's outputs for one batch; run without gradients."""
-    return compiled.forward(batch[0])
+    with compiled.casting:
+        return compiled.forward(batch[0])
 
 
 def as_data(batch: Batch) -> tuple[Any, ...]:
@@ -69,15 +80,6 @@ def batch_size(x: Any) -> int:
     if isinstance(x, Tensor):
         return x.shape[0]
     return int(flatten(x)[0].shape[0])
-
-
-def _loss(
-    compiled: Compiled, x: Any, y: Any, prediction: Any, sample_weight: Any
-) -> tuple[Tensor, list[Tensor]]:
-    if compiled.compute_loss is not None:
-        return compiled.compute_loss(x, y, prediction, sample_weight), []
-    loss, parts = compiled.objective(y, prediction, sample_weight)
-    return (loss + compiled.penalty() if compiled.regularized else loss), parts
 
 
 def _kept(output: Tensor) -> Tensor:
