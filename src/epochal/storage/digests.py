@@ -9,6 +9,7 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,14 +17,23 @@ if TYPE_CHECKING:
 
 __all__ = ["hash_all", "hash_of_header"]
 
+_SMALL = 2**20  # bytes that are hashed before a thread has been started
 _THREADS = 2  # a hash runs at 2 GB/s and without Python's lock; two are faster than most disks
 
 
 def hash_all(pieces: "Iterable[Buffer]") -> Iterator[str]:
     """Give the SHA-256 of each piece, in order, two at a time and no more in memory."""
     waiting: deque[Future[str]] = deque()
+    rest = iter(pieces)
+    for piece in rest:
+        if memoryview(piece).nbytes > _SMALL:
+            rest = chain([piece], rest)
+            break
+        yield _hash(piece)
+    else:
+        return
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="epochal-hash") as pool:
-        for piece in pieces:
+        for piece in rest:
             waiting.append(pool.submit(_hash, piece))
             if len(waiting) == _THREADS:
                 yield waiting.popleft().result()
