@@ -123,7 +123,10 @@ def passes(*given: Any) -> tuple[Counter[str], list[Any]]:
     ("make", "one_pass"),
     [
         # One threshold: three sums of yes and no.
-        (lambda: [Precision(), Recall(), FalsePositives(), TruePositives(0.5)], {"sum": 3}),
+        (
+            lambda: [Precision(), Recall(), FalsePositives(), TruePositives(0.5)],
+            {"count_nonzero": 3},
+        ),
         # Many: the places of all scores, once.
         (
             lambda: [

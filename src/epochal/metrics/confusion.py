@@ -98,7 +98,7 @@ class Grid:
         kinds = torch.zeros(3, dtype=torch.int64, device=scores.device)
         for true, found in blocks(labels, scores):
             above = found > near
-            kinds += torch.stack([part.sum() for part in (true & above, above, true)])
+            kinds += torch.stack([part.count_nonzero() for part in (true & above, above, true)])
         hits, positives, trues = kinds.double().view(3, 1, 1)
         misses = trues - hits
         return Cells(hits, positives - hits, labels.numel() - positives - misses, misses)
@@ -298,12 +298,15 @@ def _count_into(counts: Tensor, place: Tensor, weight: Tensor | None) -> None:
 
 
 def _check_binary(targets: Tensor, labels: Tensor, weight: Tensor | None) -> None:
-    wrong = labels & (targets != 1)
+    parts = [targets.flatten(), labels.flatten()]
     if weight is not None:
-        wrong = wrong & (weight != 0)  # what does not count may hold any mark
-    if wrong.any():
-        found = targets.flatten()[int(wrong.flatten().int().argmax())].item()
-        raise UsageError(
-            f"y_true holds {found:g}; targets of this metric are 0 or 1: make them `y_true > 0` "
-            "(or one-hot, if they are class numbers)"
-        )
+        parts.append(weight.flatten())
+    for target, label, *counted in blocks(*parts):
+        wrong = label & (target != 1)
+        if counted:
+            wrong &= counted[0] != 0  # what does not count may hold any mark
+        if wrong.any():
+            raise UsageError(
+                f"y_true holds {target[wrong][0].item():g}; targets of this metric are 0 or 1: "
+                "make them `y_true > 0` (or one-hot, if they are class numbers)"
+            )

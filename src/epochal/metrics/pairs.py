@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from epochal.core.errors import UsageError
-from epochal.metrics.base import Metric, as_tensor
+from epochal.metrics.base import Metric, as_tensor, blocks
 from epochal.metrics.mean import fit_weight
 from epochal.metrics.thresholds import fraction, whole_number
 
@@ -40,18 +40,18 @@ def count_pairs(
             f"{name}: the true classes have the shape {tuple(true.shape)} and the predicted ones "
             f"{tuple(said.shape)}; give both the same"
         )
-    known = (true >= 0) & (true < num_classes) & (said >= 0) & (said < num_classes)
-    if weight is None:
-        counts = known.double()
-    else:
+    parts = [true.flatten(), said.flatten()]
+    if weight is not None:
         weight = fit_weight(weight, true).double()
         weight = weight.reshape(*weight.shape, *(1,) * (true.ndim - weight.ndim))
-        counts = torch.where(known, weight.expand(true.shape), 0.0)
-    # NaN has no class, and as an integer it is any number.
-    place = torch.where(known, true, 0).long() * num_classes + torch.where(known, said, 0).long()
-    # Not bincount: on an accelerator it waits for the largest index.
+        parts.append(weight.expand(true.shape).flatten())
     matrix = torch.zeros(num_classes**2, dtype=torch.float64, device=true.device)
-    matrix = matrix.scatter_add(0, place.flatten(), counts.flatten())
+    for t, s, *w in blocks(*parts):
+        known = (t >= 0) & (t < num_classes) & (s >= 0) & (s < num_classes)
+        # NaN has no class, and as an integer it is any number.
+        place = torch.where(known, t, 0).long() * num_classes + torch.where(known, s, 0).long()
+        # Not bincount: on an accelerator it waits for the largest index.
+        matrix.scatter_add_(0, place, torch.where(known, w[0], 0.0) if w else known.double())
     return matrix.reshape(num_classes, num_classes)
 
 

@@ -93,16 +93,21 @@ class R2Score(Metric, coalesce=True):
                 f"{self.name} needs y_true and y_pred of the shape (N, K) or (N,); got "
                 f"{tuple(true.shape)}: flatten what belongs to one output"
             )
-        for rows in blocks(true, pred, sample_weight_of(sample_weight, true)):
-            self._add(*rows)
+        rows = max(1, 2**16 // max(1, true.shape[1]))
+        for block in blocks(true, pred, sample_weight_of(sample_weight, true), rows=rows):
+            self._add(*block)
 
     def _add(self, true: Tensor, pred: Tensor, weight: Tensor) -> None:
         true, pred = true.double(), pred.double()
         self.squared_sum.assign_add(weighted_sum(true.square(), weight))
         self.sum.assign_add(weighted_sum(true, weight))
         self.residual.assign_add(weighted_sum((true - pred).square(), weight))
-        self.count.assign_add(weighted_sum(torch.ones_like(true), weight))
-        self.num_samples.assign_add((weight.reshape(len(true), -1) != 0).any(-1).sum())
+        if weight.ndim == 1:
+            self.count.assign_add(weight.sum().expand(true.shape[1]))
+            self.num_samples.assign_add((weight != 0).sum())
+        else:
+            self.count.assign_add(weight.sum(0))
+            self.num_samples.assign_add((weight != 0).any(-1).sum())
 
     @override
     def result(self) -> Tensor:
