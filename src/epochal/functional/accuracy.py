@@ -59,8 +59,11 @@ def binary_accuracy(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5
         tensor([1., 0.])
     """
     y_true, y_pred = align(y_true, y_pred)
-    right = (y_true == (y_pred > threshold)).float()
-    return right.mean(-1) if right.ndim > 1 else right
+    # In the targets' own type: to compare numbers with truth values, torch copies first.
+    right = (y_true == (y_pred > threshold).to(y_true.dtype)).float()
+    if right.ndim > 1:
+        return right.squeeze(-1) if right.shape[-1] == 1 else right.mean(-1)
+    return right
 
 
 def categorical_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
