@@ -1,5 +1,6 @@
 """Kill a run at chosen points, start it again, and compare what it leaves with a run left alone."""
 
+import os
 import random
 import shutil
 import tempfile
@@ -105,7 +106,7 @@ def kill_sweep(
 def _whole_run(
     scenario: Scenario, folder: Path, inner: Disk
 ) -> tuple[dict[str, str], list[Operation]]:
-    """Run without a crash, in this process: what is imported late is imported once, before forks."""
+    """Run without a crash, in this process: what is imported late comes once, before forks."""
     with tempfile.TemporaryDirectory(dir=folder) as name:
         place = Path(name)
         watched = WatchedDisk(inner)
@@ -121,25 +122,46 @@ def _try_point(
     disks = [KillingDisk(point.at, half=point.half, inner=inner)]
     if point.again is not None:
         disks.append(KillingDisk(point.again, inner=inner))
-    killed = False
+    killed, acknowledged = False, 0
+    notes = place.with_suffix(".saved")
     for killing in disks:
-        outcome = in_child(lambda killing=killing: _run(scenario, place, killing))  # type: ignore[misc]
+        outcome = in_child(lambda killing=killing: _run(scenario, place, killing, notes))  # type: ignore[misc]
         if outcome.error:
             return killed, outcome.error.strip().splitlines()[-1]
         killed |= outcome.killed
+        acknowledged = max(acknowledged, _noted(notes))
     outcome = in_child(lambda: _resume(scenario, place, inner))
     if outcome.error or outcome.killed:
         return killed, (outcome.error or "killed by somebody else").strip().splitlines()[-1]
-    differing = [name for name in expected if outcome.value.get(name) != expected[name]]
+    found, result = outcome.value
+    if found < acknowledged:
+        return killed, f"{acknowledged} saves were acknowledged, {found} are left"
+    differing = [name for name in expected if result.get(name) != expected[name]]
     return killed, f"{', '.join(differing)} differs" if differing else None
 
 
-def _run(scenario: Scenario, place: Path, watched: WatchedDisk) -> None:
+def _run(scenario: Scenario, place: Path, watched: WatchedDisk, notes: Path) -> None:
+    handle = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def reach(where: str) -> None:
+        if where.startswith("saved "):
+            os.write(handle, where.removeprefix("saved ").encode() + b"\n")
+        watched.reach(where)
+
     with use_disk(watched):
-        scenario.run(place, watched.reach)
+        scenario.run(place, reach)
 
 
-def _resume(scenario: Scenario, place: Path, inner: Disk) -> dict[str, str]:
+def _noted(notes: Path) -> int:
+    """Return how many saves the child said were acknowledged, before it was killed."""
+    try:
+        return max((int(line) for line in notes.read_text().split()), default=0)
+    finally:
+        notes.unlink()
+
+
+def _resume(scenario: Scenario, place: Path, inner: Disk) -> tuple[int, dict[str, str]]:
     with use_disk(inner):
+        found = scenario.saved(place)
         scenario.run(place, lambda _: None)
-        return scenario.result(place)
+        return found, scenario.result(place)

@@ -222,7 +222,8 @@ class FailingDisk(WatchedDisk):
         ):
             self.operations.append(operation)
             self.failed.append(operation)
-            half()
+            if self._error != errno.EINTR:  # which is given only if nothing was done
+                half()
             self._fail(operation)
         return super().around(operation, act, half)
 
