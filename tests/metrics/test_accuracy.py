@@ -149,3 +149,11 @@ def test_many_rows_are_right_where_few_are(kind: str) -> None:
         for y, p in zip(labels.split(100), scores.split(100), strict=True)
     ]
     assert torch.equal(many, torch.cat(few))
+
+
+@pytest.mark.parametrize("label", [-1, 5, 1000])
+@pytest.mark.parametrize("rows", [1, 20_000])
+def test_a_label_that_is_no_class_is_never_right(label: int, rows: int) -> None:
+    labels, scores = torch.full((rows,), label), torch.ones(rows, 5)
+    assert float(SparseTopKCategoricalAccuracy(k=5)(labels, scores)) == 0.0
+    assert float(SparseCategoricalAccuracy()(labels, scores)) == 0.0

@@ -262,3 +262,20 @@ def test_names_and_functions_of_other_metrics_work_in_fit() -> None:
     history = model.fit(torch.rand(9, 2), torch.rand(9, 1), batch_size=4, verbose=0).history
     assert list(history)[1:] == ["rmse", "median_absolute_error", "huber", "r2_score", "logcosh"]
     assert history["rmse"][0] == pytest.approx(history["loss"][0] ** 0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("label", [-1, 2])
+def test_a_label_outside_of_the_classes_has_no_crossentropy(label: int) -> None:
+    metric = metrics.SparseCategoricalCrossentropy()
+    with pytest.raises(UsageError, match=f"holds the class {label}, .* from 0 to 1"):
+        metric([0, label], [[0.1, 0.9], [0.2, 0.8]])
+    ignoring = metrics.SparseCategoricalCrossentropy(ignore_class=label)
+    assert float(ignoring([1, label], [[0.0, 1.0], [0.2, 0.8]])) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_median_of_a_batch_without_rows_is_that_of_nothing() -> None:
+    metric = metrics.MedianAbsoluteError()
+    metric.update_state(torch.zeros(0, 2), torch.zeros(0, 2))
+    assert float(metric.result()) == 0.0
+    metric.update_state(torch.zeros(3, 2), torch.ones(3, 2))
+    assert float(metric.result()) == 1.0

@@ -146,9 +146,10 @@ def sparse_top_k_categorical_accuracy(
     target = target.unsqueeze(-1)
     if from_sorted_ids:
         return (y_pred[..., :k] == target).any(-1).float()
-    score = y_pred.gather(-1, target)
-    right = ((y_pred > score).sum(-1) < k) & ~torch.isnan(score.squeeze(-1))
-    return right.float()
+    known = target.clamp(0, y_pred.shape[-1] - 1)  # a label that is no class is never right
+    score = y_pred.gather(-1, known)
+    right = ((y_pred > score).sum(-1, keepdim=True) < k) & ~torch.isnan(score) & (known == target)
+    return right.squeeze(-1).float()
 
 
 def _is_largest(target: Tensor, y_pred: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The median of errors, which a few outliers cannot move."""
 
+import math
 from typing import Any, Never
 
 import torch
@@ -55,7 +56,7 @@ class MedianAbsoluteError(Metric, coalesce=True):
         true, pred = align(as_tensor(y_true, like=y_pred).double(), y_pred.double())
         if true.ndim == 0:
             raise UsageError(f"{self.name} needs y_true and y_pred of the shape (N, ...)")
-        errors = (true - pred).abs().reshape(len(true), -1)
+        errors = (true - pred).abs().reshape(len(true), math.prod(true.shape[1:]))
         weight = torch.ones_like(errors[:, 0])
         if sample_weight is not None:
             weight = fit_weight(as_tensor(sample_weight, like=y_pred), weight).double()

@@ -3,6 +3,7 @@
 from typing import Any, Never
 
 import torch
+from torch import Tensor
 from typing_extensions import override
 
 from epochal.core.errors import UsageError, reject_unknown
@@ -189,8 +190,10 @@ class SparseCategoricalCrossentropy(RowMetric, coalesce=True):
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
         y_pred = as_tensor(y_pred)
+        y_true = as_tensor(y_true, like=y_pred)
+        if y_pred.ndim > 1 and y_pred.is_cpu:  # elsewhere the question would make the loop wait
+            self._check_labels(*class_indices(y_true, y_pred, self.axis))
         if self.ignore_class is not None and y_pred.ndim > 1:
-            y_true = as_tensor(y_true, like=y_pred)
             labels, _ = class_indices(y_true, y_pred, self.axis)
             counts = (labels != self.ignore_class).double()
             if sample_weight is not None:
@@ -199,3 +202,15 @@ class SparseCategoricalCrossentropy(RowMetric, coalesce=True):
                 counts = torch.where(counts > 0, weight, 0.0)
             sample_weight = counts
         super().update_state(y_true, y_pred, sample_weight)
+
+    def _check_labels(self, labels: Tensor, y_pred: Tensor) -> None:
+        classes = y_pred.shape[self.axis]
+        wrong = (labels < 0) | (labels >= classes)
+        if self.ignore_class is not None:
+            wrong &= labels != self.ignore_class
+        if wrong.any():
+            raise UsageError(
+                f"{self.name}: y_true holds the class {int(labels[wrong][0])}, and y_pred has the "
+                f"shape {tuple(y_pred.shape)}: classes go from 0 to {classes - 1}; pass "
+                "ignore_class for a label that is to be left out"
+            )
