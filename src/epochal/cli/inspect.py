@@ -86,8 +86,8 @@ def _head(contents: Contents) -> Table:
         table.add_row("Model", _text(f"{described.get('class_name', '')} {name}".strip()))
     for key, value in contents.notes.items():
         table.add_row(_text(key), _text(value))
-    for member, held in contents.members:
-        table.add_row("Member", _text(f"{member}, {_bytes(held)}"))
+    for member, size_of_it in contents.members:
+        table.add_row("Member", _text(f"{member}, {_bytes(size_of_it)}"))
     return table
 
 

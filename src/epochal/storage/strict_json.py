@@ -13,7 +13,7 @@ __all__ = ["MAX_BYTES", "MAX_DEPTH", "MAX_VALUES", "parse_json"]
 # model adds 4 to the depth.
 MAX_BYTES = 16 * 2**20
 MAX_DEPTH = 128
-MAX_VALUES = 2_000_000
+MAX_VALUES = 1_000_000
 _MAX_DIGITS = 40  # the state of a 128-bit random generator has 39; Python itself reads 4,300
 
 # Possessive (`*+`): a text of many escapes must not be remembered step by step.
@@ -88,17 +88,16 @@ def _check_bounds(text: str, max_depth: int, max_values: int) -> None:
     depth = values = 0
     for match in _TOKEN.finditer(text):
         character = text[match.start()]
+        if character in "[{,":
+            values += 1
+            if values > max_values:
+                raise _RefusedError(f"it holds more than {max_values:,} values")
         if character in "[{":
             depth += 1
-            values += 1
             if depth > max_depth:
                 raise _RefusedError(f"it is nested deeper than {max_depth} levels")
         elif character in "]}":
             depth -= 1
-        elif character == ",":
-            values += 1
-    if values > max_values:
-        raise _RefusedError(f"it holds {values:,} values, and at most {max_values:,} are read")
 
 
 def _dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Source:
     def __init__(self, span: Span) -> None:
         self.span = span
         self.size = span.size
-        self._taken: list[tuple[int, int]] = []
+        self._taken: dict[int, int] = {}
         self._left = span.size
         self._unpacked = 0
 
@@ -41,10 +41,10 @@ class Source:
                 f"{purpose} lies outside of its {self.size:,} bytes (damaged, or cut short)"
             )
         self._left -= count
-        if self._left < 0:
-            self.refuse("its structures share bytes")
+        if self._left < 0 or address in self._taken:
+            self.refuse(f"{purpose} shares its bytes with another structure")
         if count:
-            self._taken.append((address, address + count))
+            self._taken[address] = address + count
 
     def allow(self, count: int, where: str) -> None:
         """Refuse a file of which all that is compressed would unpack to too much."""
@@ -57,9 +57,8 @@ class Source:
 
     def check_overlaps(self) -> None:
         """Refuse a file of which two structures share a byte; call it once all are known."""
-        self._taken.sort()
         end = 0
-        for start, stop in self._taken:
+        for start, stop in sorted(self._taken.items()):
             if start < end:
                 self.refuse(f"two of its structures share the bytes at {start:,}")
             end = stop

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from epochal.storage.hdf5.source import Source
+from epochal.storage.hdf5.source import UNDEFINED, Source
 
 __all__ = ["chunk_tree", "group_tree"]
 
@@ -54,18 +54,23 @@ def _leaves(
 ) -> Iterator[tuple[bytes, int]]:
     """Yield the keys and addresses in the lowest nodes of a tree, from left to right.
 
-    Each node has to be one level below its parent, and no byte is taken twice: a tree that leads
-    back to itself, in which a reader that trusts it turns forever, is an error.
+    Each node has to be one level below its parent and to know its neighbours, and no byte is taken
+    twice: a tree that leads back to itself, in which libhdf5 turns forever, is an error.
     """
     waiting: list[tuple[int, int | None]] = [(address, None)]
+    # By level: the last node seen, and the one that it says follows it.
+    rows: dict[int, tuple[int, int]] = {}
     while waiting:
         at, expected = waiting.pop()
-        head: tuple[Any, ...] = struct.unpack("<4sBBH16x", source.take(at, 24, purpose))
-        mark, found, level, used = head
+        head: tuple[Any, ...] = struct.unpack("<4sBBHQQ", source.take(at, 24, purpose))
+        mark, found, level, used, left, right = head
         if mark != b"TREE" or found != kind or level > _MAX_LEVEL:
             source.refuse(f"{purpose} is damaged")
         if expected is not None and level != expected:
             source.refuse(f"{purpose} leads back to itself")
+        if rows.get(level, (UNDEFINED, at)) != (left, at):
+            source.refuse(f"{purpose} has nodes with wrong neighbours")
+        rows[level] = (at, right)
         step = key + 8
         data = source.take(at + 24, used * step + key, purpose)
         children = [
@@ -76,6 +81,8 @@ def _leaves(
             yield from children
         else:
             waiting.extend((child, level - 1) for _, child in reversed(children))
+    if any(right != UNDEFINED for _, right in rows.values()):
+        source.refuse(f"{purpose} has nodes with wrong neighbours")
 
 
 def _show(name: bytes) -> str:
