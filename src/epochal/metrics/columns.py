@@ -38,5 +38,7 @@ def weighted_sum(values: Tensor, weight: Tensor) -> Tensor:
         >>> weighted_sum(torch.ones(2, 3).double(), torch.tensor([1.0, 0.5]).double()).tolist()
         [1.5, 1.5, 1.5]
     """
+    if weight.ndim == 1 and values.shape[1] == 1:
+        return torch.dot(weight, values[:, 0]).reshape(1)
     # A product of a vector and a matrix sums columns several times faster than `sum` does.
     return weight @ values if weight.ndim == 1 else (weight * values).sum(0)

@@ -93,9 +93,12 @@ class R2Score(Metric, coalesce=True):
                 f"{self.name} needs y_true and y_pred of the shape (N, K) or (N,); got "
                 f"{tuple(true.shape)}: flatten what belongs to one output"
             )
-        rows = max(1, 2**16 // max(1, true.shape[1]))
-        for block in blocks(true, pred, sample_weight_of(sample_weight, true), rows=rows):
-            self._add(*block)
+        parts = [true, pred]
+        if sample_weight is not None:
+            parts.append(sample_weight_of(sample_weight, true))
+        for block in blocks(*parts, rows=max(1, 2**15 // max(1, true.shape[1]))):
+            # Weights of 1 are made block by block: a million of them cost as much as the rest.
+            self._add(*block, *([] if len(parts) == 3 else [sample_weight_of(None, block[0])]))
 
     def _add(self, true: Tensor, pred: Tensor, weight: Tensor) -> None:
         true, pred = true.double(), pred.double()
