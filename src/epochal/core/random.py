@@ -5,7 +5,9 @@ import random
 import numpy as np
 import torch
 
-__all__ = ["draw_seed", "epoch_generator", "epoch_order", "set_random_seed"]
+__all__ = ["chosen_seed", "draw_seed", "epoch_generator", "epoch_order", "set_random_seed"]
+
+_chosen: int | None = None
 
 
 def set_random_seed(seed: int) -> None:
@@ -24,9 +26,19 @@ def set_random_seed(seed: int) -> None:
         >>> set_random_seed(7); bool((torch.rand(2) == first).all())
         True
     """
+    global _chosen
     np.random.seed(seed)  # the pickiest first: a seed that is refused has changed nothing
     random.seed(seed)
     torch.manual_seed(seed)
+    _chosen = seed
+
+
+def chosen_seed() -> int | None:
+    """Return what `set_random_seed` was given last in this process; None if it was not called.
+
+    A run that is brought back compares it: with another seed it is meant to be another run.
+    """
+    return _chosen
 
 
 def draw_seed() -> int:

@@ -60,6 +60,7 @@ class ArrayFeed(Feed):
         row_bytes = sum(leaf[0].numel() * leaf.element_size() for leaf in leaves)
         batches = max(1, _GATHERED_BYTES // max(1, row_bytes * batch_size))
         self._chunk = batches * batch_size
+        self._skip = 0
         # Already where it is needed: no transfer, and without shuffling not even a copy.
         self._leaves = leaves
         self._moves = any(device is not None and leaf.device != device for leaf in leaves)
@@ -72,11 +73,25 @@ class ArrayFeed(Feed):
         return x, y, weight
 
     @override
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "batch size": self.batch_size}
+
+    @override
+    def position(self, batches: int) -> Any:
+        return {"batches": batches, "seed": str(self.seed)}  # JSON holds no 63 bits
+
+    @override
+    def resume(self, position: Any) -> None:
+        self.seed = int(position["seed"])
+        self._skip = position["batches"]
+
+    @override
     def epoch(self, epoch: int) -> Iterator[Batch]:
+        skip, self._skip = self._skip, 0
         order = self._order(epoch)
         # Shuffled batches are copies, and a copy is the model's to change.
         versions = self._versions() if order is None else None
-        for start in range(0, self.samples, self._chunk):
+        for start in range(skip * self.batch_size, self.samples, self._chunk):
             rows: slice | Tensor = slice(start, start + self._chunk)
             if order is not None:
                 rows = order[rows]

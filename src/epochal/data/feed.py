@@ -38,6 +38,30 @@ class Feed(ABC):
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Return the batches of one pass, in an order that depends on `epoch` alone."""
 
+    def describe(self) -> dict[str, Any]:
+        """Return what a run that goes on must find again: the same numbers of rows and batches."""
+        return {"rows": self.samples, "batches": self.steps}
+
+    def position(self, batches: int) -> Any:
+        """Return where the feed stands once `batches` of the present pass have been used.
+
+        Returns:
+            A tree of tensors and plain values for `resume`, in another process.
+        """
+        return {"batches": batches}
+
+    def resume(self, position: Any) -> None:
+        """Let the next `epoch` begin where `position` was taken; its first batches are left out.
+
+        Raises:
+            UsageError: When that pass begins, if it cannot come to that place.
+        """
+        raise NotImplementedError
+
+    def unresumable(self) -> str | None:
+        """Return why no place inside of a pass can be found again; None if it can."""
+        return None
+
     def close(self) -> None:  # noqa: B027  most feeds hold nothing open
         """Let go of workers and open iterators."""
 
@@ -67,6 +91,7 @@ class FixedSteps(Feed):
         self.once = feed.once
         self._restart = restart
         self._pass = 0
+        self._used = 0
         self._open: Iterator[Batch] | None = None
 
     @override
@@ -85,6 +110,27 @@ class FixedSteps(Feed):
         return islice(self._endless(), self.steps)
 
     @override
+    def describe(self) -> dict[str, Any]:
+        return {**self.feed.describe(), "batches": self.steps}
+
+    @override
+    def position(self, batches: int) -> Any:
+        # Epochs may end inside of a pass, so where it stands is not where the epoch stands.
+        used = batches if self._restart else self._used
+        return {"pass": self._pass, "used": used, "inner": self.feed.position(used)}
+
+    @override
+    def resume(self, position: Any) -> None:
+        self._pass, self._used = position["pass"], position["used"]
+        self.feed.resume(position["inner"])
+        if self._pass and not self._restart:
+            self._open = self.feed.epoch(self._pass - 1)
+
+    @override
+    def unresumable(self) -> str | None:
+        return self.feed.unresumable()
+
+    @override
     def close(self) -> None:
         self._open = None
         self.feed.close()
@@ -95,9 +141,11 @@ class FixedSteps(Feed):
             if self._open is None:
                 self._open = self.feed.epoch(self._pass)
                 self._pass += 1
+                self._used = 0
             given = False
             for batch in self._open:
                 given = True
+                self._used += 1
                 yield batch
             self._open = None
             if self.once or (fresh and not given):

@@ -1,6 +1,8 @@
 """Batches that come from a DataLoader, a generator or any other iterable."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sized
+from itertools import islice
 from typing import Any
 
 import torch
@@ -9,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from typing_extensions import override
 
 from epochal.core.errors import Problems, UsageError
+from epochal.core.generators import Generators, capture_generators, restore_generators
 from epochal.core.random import epoch_generator, epoch_order
 from epochal.core.trees import flatten, map_leaves
 from epochal.data.arrays import to_tensors
@@ -54,6 +57,9 @@ class IterableFeed(Feed):
         self.steps = _length(source)
         self._ahead: tuple[Batch, Iterator[Any]] | None = None
         self._used = False
+        self._began: Generators | None = None
+        self._last: Any = None
+        self._resumed: Any = None
         # A generator may fill the same arrays again for its next batch, and targets are kept for
         # the metrics; a DataLoader makes new ones.
         self._reuses = not isinstance(source, DataLoader)
@@ -61,7 +67,7 @@ class IterableFeed(Feed):
     @override
     def peek(self) -> Batch:
         if self._ahead is None:
-            iterator = iter(self.source)
+            iterator = self._begin()
             try:
                 first = next(iterator)
             except StopIteration:
@@ -75,17 +81,87 @@ class IterableFeed(Feed):
     @override
     def epoch(self, epoch: int) -> Iterator[Batch]:
         self._set_epoch(epoch)
-        if self._ahead is not None:
+        resumed, self._resumed = self._resumed, None
+        if resumed is not None and resumed["batches"]:
+            iterator = self._forward(resumed)
+        elif self._ahead is not None:
             first, iterator = self._ahead
             self._ahead = None
+            self._last = first
             yield first
         elif self.once and self._used:
             return
         else:
-            iterator = iter(self.source)
+            iterator = self._begin()
         self._used = True
         for item in iterator:
-            yield self._batch(item)
+            self._last = batch = self._batch(item)
+            yield batch
+
+    @override
+    def position(self, batches: int) -> Any:
+        position = {"batches": batches}
+        if not batches:
+            return position
+        source: Any = self.source
+        if _has_state(source):
+            return {**position, "state": source.state_dict()}
+        return {**position, "began": self._began, "last": _digest(self._last)}
+
+    @override
+    def resume(self, position: Any) -> None:
+        self._resumed = position
+        if not self.once:
+            self._ahead = None  # drawn before the generators were put back
+
+    def _begin(self) -> Iterator[Any]:
+        """Begin a pass, and note what its order may be drawn from."""
+        self._began = capture_generators(self._owners())
+        return iter(self.source)
+
+    def _forward(self, position: Any) -> Iterator[Any]:
+        """Return an iterator of what comes after the batches that were used.
+
+        Raises:
+            UsageError: If the data that are passed over are not those that were used.
+        """
+        source: Any = self.source
+        if _has_state(source):
+            source.load_state_dict(position["state"])
+            return iter(self.source)
+        present = capture_generators(self._owners())
+        used = position["batches"]
+        if self._ahead is not None:  # an iterator cannot be begun again
+            last, iterator = self._ahead
+            self._ahead = None
+            used -= 1
+        else:
+            restore_generators(position["began"], self._owners())
+            last, iterator = None, self._begin()
+        indices = getattr(iterator, "_next_index", None)
+        if indices is not None and getattr(self.source, "num_workers", 1) == 0:
+            for _ in range(used):
+                indices()  # the order alone, without loading anything
+        else:
+            item = None
+            for passed in islice(iterator, used):
+                item = passed
+            last = last if item is None else self._batch(item)
+            if last is None or _digest(last) != position["last"]:
+                raise UsageError(
+                    f"{self.name} does not give the batches it gave before the interruption: batch "
+                    f"{position['batches']} is another one. A run can only go on inside of an "
+                    "epoch if its data come in the same order again; seed what shuffles them, or "
+                    "save by epoch"
+                )
+        restore_generators(present, self._owners())
+        return iterator
+
+    def _owners(self) -> dict[str, object]:
+        found: dict[str, object] = {"source": self.source}
+        for name in ("sampler", "batch_sampler", "dataset"):
+            found[name] = getattr(self.source, name, None)
+        return found
 
     @override
     def close(self) -> None:
@@ -163,6 +239,7 @@ class LoaderFeed(IterableFeed):
         name: str = "x",
         weigh: Callable[[Any], Tensor] | None = None,
     ) -> None:
+        self.batch_size = batch_size
         self._sampler = _Order(_length(dataset) or 0, seed, shuffle)
         loader: DataLoader[Any] = DataLoader(
             dataset,
@@ -173,6 +250,20 @@ class LoaderFeed(IterableFeed):
         )
         super().__init__(loader, device=device, name=name, weigh=weigh)
         self.samples = len(self._sampler)
+
+    @override
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "batch size": self.batch_size}
+
+    @override
+    def position(self, batches: int) -> Any:
+        return {"batches": batches, "seed": str(self._sampler.seed)}
+
+    @override
+    def resume(self, position: Any) -> None:
+        self._sampler.seed = int(position["seed"])
+        self._sampler.skip = position["batches"] * self.batch_size
+        self._ahead = None
 
     @override
     def _set_epoch(self, epoch: int) -> None:
@@ -189,15 +280,34 @@ class _Order(Sampler[int]):
         self.seed = seed
         self.shuffle = shuffle
         self.epoch = 0
+        self.skip = 0
 
     def __len__(self) -> int:
         return self.size
 
     @override
     def __iter__(self) -> Iterator[int]:
+        skip, self.skip = self.skip, 0
         if not self.shuffle:
-            return iter(range(self.size))
-        return iter(epoch_order(self.size, self.seed, self.epoch).tolist())
+            return iter(range(skip, self.size))
+        return iter(epoch_order(self.size, self.seed, self.epoch)[skip:].tolist())
+
+
+def _has_state(source: Any) -> bool:
+    """Whether a source says itself where it stands, as torchdata's StatefulDataLoader does."""
+    return callable(getattr(source, "state_dict", None)) and callable(
+        getattr(source, "load_state_dict", None)
+    )
+
+
+def _digest(batch: Any) -> str:
+    """Return a hash of a batch's values."""
+    found = hashlib.sha256()
+    for leaf in flatten(list(batch)):
+        values = leaf.detach().cpu().contiguous()
+        found.update(f"{values.dtype} {tuple(values.shape)}".encode())
+        found.update(values.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def _length(source: object) -> int | None:

@@ -1,1 +1,6 @@
-"""What a run is, and how it is captured and restored. Empty until it is written."""
+"""What a run is, so that it can be saved between two steps and go on bit for bit."""
+
+from epochal.state.packing import pack, unpack
+from epochal.state.run import Position, Run
+
+__all__ = ["Position", "Run", "pack", "unpack"]

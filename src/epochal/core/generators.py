@@ -1,0 +1,110 @@
+"""Every source of random numbers that a run draws from: their states, and back."""
+
+import json
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+__all__ = ["Generators", "capture_generators", "restore_generators"]
+
+Generators: TypeAlias = dict[str, Any]
+"""The states of all generators: tensors, and what JSON can hold."""
+
+Owners: TypeAlias = Mapping[str, object]
+
+
+def capture_generators(owners: Owners | None = None) -> Generators:
+    """Return the states of Python's, NumPy's and torch's generators, and of those in attributes.
+
+    Args:
+        owners: Objects by name that may hold generators of their own in attributes, as
+            `Dropout(seed=...)` and a DataLoader's sampler do.
+
+    Example:
+        >>> saved = capture_generators()
+        >>> first = torch.rand(()).item(), random.random(), np.random.rand()
+        >>> restore_generators(saved)
+        >>> first == (torch.rand(()).item(), random.random(), np.random.rand())
+        True
+    """
+    states: Generators = {
+        "python": _of_python(random.getstate()),
+        "numpy": json.dumps(_plain(np.random.get_state(legacy=False))),
+        "torch": torch.get_rng_state(),
+        "devices": {},
+        "own": {path: _state(found) for path, found in _own(owners)},
+    }
+    if torch.cuda.is_available():
+        devices = range(torch.cuda.device_count())
+        states["devices"] = {str(index): torch.cuda.get_rng_state(index) for index in devices}
+    return states
+
+
+def restore_generators(states: Generators, owners: Owners | None = None) -> None:
+    """Put every generator back to where `capture_generators` found it.
+
+    Args:
+        states: What `capture_generators` returned.
+        owners: The same objects, or their successors in another process.
+    """
+    random.setstate(_to_python(states["python"]))
+    np.random.set_state(json.loads(states["numpy"]))
+    torch.set_rng_state(states["torch"])
+    for index, state in states["devices"].items():
+        torch.cuda.set_rng_state(state, int(index))
+    missing = dict(states["own"])
+    for path, generator in _own(owners):
+        if path in missing:
+            _put(generator, missing.pop(path))
+    # What a layer makes at its first draw, which is still to come in this process.
+    for path, state in missing.items():
+        name, _, attribute = path.rpartition("/")
+        owner = (owners or {}).get(name)
+        if owner is not None and attribute in vars(owner) and isinstance(state, torch.Tensor):
+            generator = torch.Generator()
+            generator.set_state(state)
+            setattr(owner, attribute, generator)
+
+
+def _own(owners: Owners | None) -> Iterator[tuple[str, Any]]:
+    for name, owner in (owners or {}).items():
+        for attribute, value in getattr(owner, "__dict__", {}).items():
+            if isinstance(value, (torch.Generator, np.random.Generator, random.Random)):
+                yield f"{name}/{attribute}", value
+
+
+def _state(generator: Any) -> Any:
+    if isinstance(generator, torch.Generator):
+        return generator.get_state()
+    if isinstance(generator, np.random.Generator):
+        return json.dumps(_plain(generator.bit_generator.state))
+    return _of_python(generator.getstate())
+
+
+def _put(generator: Any, state: Any) -> None:
+    if isinstance(generator, torch.Generator):
+        generator.set_state(state)
+    elif isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = json.loads(state)
+    else:
+        generator.setstate(_to_python(state))
+
+
+def _of_python(state: Any) -> list[Any]:
+    version, internal, gauss = state
+    return [version, torch.tensor(internal, dtype=torch.int64), gauss]
+
+
+def _to_python(state: list[Any]) -> tuple[Any, ...]:
+    version, internal, gauss = state
+    return version, tuple(internal.tolist()), gauss
+
+
+def _plain(state: Any) -> Any:
+    """Return NumPy's state as JSON holds it; its integers have up to 128 bits."""
+    if isinstance(state, Mapping):
+        return {key: _plain(value) for key, value in state.items()}
+    return state.tolist() if isinstance(state, (np.ndarray, np.generic)) else state

@@ -1,0 +1,274 @@
+"""A run as it stands between two steps: everything that decides how it goes on."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from epochal.core.errors import Problems, UsageError, unknown_name
+from epochal.core.generators import capture_generators, restore_generators
+from epochal.core.random import chosen_seed
+from epochal.data import Feed
+from epochal.layers import Layer
+from epochal.state.packing import pack, unpack
+
+__all__ = ["Position", "Run"]
+
+VERSION = 1
+
+
+class Position(NamedTuple):
+    """How far a run has come.
+
+    Args:
+        epoch: The epoch it stands in, counted from 0.
+        batches: How many batches of it have been used; 0 before its first.
+    """
+
+    epoch: int
+    batches: int
+
+    def __str__(self) -> str:
+        """Return it as people count: the first epoch is 1."""
+        return f"epoch {self.epoch + 1}, batch {self.batches}"
+
+
+class _Stateful(Protocol):
+    def state_dict(self) -> dict[str, Any]:
+        """Return what comes back."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take it back."""
+
+    def before_resume(self, state: Mapping[str, Any]) -> None:
+        """Learn what will come back, before anything is opened."""
+
+
+class Board(Protocol):
+    """The sums of an epoch that is under way."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return them."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take them back."""
+
+
+class Run:
+    """A `fit` that can be captured between two steps, and brought back in another process.
+
+    Args:
+        model: The model, compiled.
+        feed: What it is trained on.
+        callbacks: All callbacks, in order.
+        rate: The learning rate that the script asked for; NaN without an optimizer.
+    """
+
+    def __init__(self, model: Any, feed: Feed, callbacks: Sequence[_Stateful], rate: float) -> None:
+        self.model = model
+        self.feed = feed
+        self.callbacks = callbacks
+        self.rate = rate
+        self.board: Board | None = None
+        """The sums of the epoch under way; None between two epochs."""
+        self.last_logs: dict[str, Any] = {}
+        """What the last finished epoch logged."""
+        self._waiting: dict[str, Any] | None = None
+
+    def capture(self, position: Position) -> tuple[dict[str, Tensor], Any]:
+        """Return the run's tensors by name (the live ones, not copies) and everything else.
+
+        Args:
+            position: Where the run stands.
+
+        Raises:
+            UsageError: If something in it cannot be held by a file, or a position inside of an
+                epoch cannot be found again in these data.
+        """
+        if position.batches:
+            reason = self.feed.unresumable()
+            if reason is not None:
+                raise UsageError(reason)
+        model = self.model
+        tree = {
+            "version": VERSION,
+            "position": list(position),
+            "identity": self.identity(),
+            "conditions": conditions(),
+            "rate": self.rate,
+            "weights": dict(model.state_dict()),
+            "buffers": self._unlisted_buffers(),
+            "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
+            "untrainable": [name for name, layer in self._layers() if not layer.trainable],
+            "optimizer": None if model.optimizer is None else _text(model.optimizer.state_dict()),
+            "generators": capture_generators(self._owners()),
+            "feed": self.feed.position(position.batches),
+            "board": None if self.board is None else self.board.state_dict(),
+            "metrics": [_metric_state(metric) for metric in self._metrics(position)],
+            "callbacks": [
+                {"class": type(callback).__name__, "state": callback.state_dict()}
+                for callback in self.callbacks
+            ],
+            "last_logs": self.last_logs,
+            "stop_training": bool(model.stop_training),
+            "diverged": bool(model.diverged),
+        }
+        return pack(tree, "the run")
+
+    def prepare(self, tensors: Mapping[str, Tensor], plain: Any) -> Position:
+        """Take what was captured; nothing is changed before `restore`.
+
+        Returns:
+            Where the run stood.
+
+        Raises:
+            UsageError: If it was captured of another run than this one; every difference is listed.
+        """
+        if not isinstance(plain, dict) or plain.get("version") != VERSION:
+            raise UsageError("the checkpoint is of another version of epochal; begin anew")
+        tree = unpack(tensors, plain)
+        self._check(tree)
+        self._waiting = tree
+        for callback, state in self._paired(tree["callbacks"]):
+            callback.before_resume(state)
+        return Position(*tree["position"])
+
+    def doubts(self) -> Iterable[str]:
+        """Return why the run that was prepared may go on in other last bits than it would have."""
+        saved = (self._waiting or {}).get("conditions", {})
+        for name, value in conditions().items():
+            if saved.get(name) != value:
+                yield f"{name} was {saved.get(name)} and is {value}"
+
+    def restore(self) -> None:
+        """Put everything back that `prepare` has taken, except the sums of an open epoch."""
+        tree = self._waiting
+        if tree is None:
+            return
+        model = self.model
+        for name, layer in self._layers():
+            layer.trainable = name not in tree["untrainable"]
+        with torch.no_grad():
+            model.load_state_dict(tree["weights"])
+            buffers = dict(model.named_buffers())
+            for name, value in tree["buffers"].items():
+                buffers[name].copy_(value)
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name not in tree["frozen"])
+        if model.optimizer is not None and tree["optimizer"] is not None:
+            model.optimizer.load_state_dict(_untext(tree["optimizer"]))
+            if self.rate != tree["rate"] and not model.optimizer.scheduled:
+                model.optimizer.learning_rate = self.rate  # the script asks for another one now
+        for metric, state in zip(
+            self._metrics(Position(*tree["position"])), tree["metrics"], strict=True
+        ):
+            _load_metric(metric, state)
+        for callback, state in self._paired(tree["callbacks"]):
+            callback.load_state_dict(state)
+        self.last_logs = tree["last_logs"]
+        model.stop_training, model.diverged = tree["stop_training"], tree["diverged"]
+        self.feed.resume(tree["feed"])
+        restore_generators(tree["generators"], self._owners())
+
+    def restore_board(self, board: Board) -> None:
+        """Put the sums of the open epoch back, and be done with what was captured."""
+        if self._waiting is not None and self._waiting["board"] is not None:
+            board.load_state_dict(self._waiting["board"])
+        self._waiting = None
+
+    def identity(self) -> dict[str, Any]:
+        """Return what makes this run the one it is: with anything else of it, it is another."""
+        optimizer = self.model.optimizer
+        shapes = {name: _shape(value) for name, value in self.model.state_dict().items()}
+        return {
+            "weights": shapes,
+            "optimizer": None if optimizer is None else type(optimizer).__name__,
+            "data": self.feed.describe(),
+            "seed": None if chosen_seed() is None else str(chosen_seed()),
+        }
+
+    def _check(self, tree: Mapping[str, Any]) -> None:
+        problems = Problems("the run that was saved is another one")
+        saved, now = tree["identity"], self.identity()
+        for name in {**saved["weights"], **now["weights"]}:
+            then, is_now = saved["weights"].get(name), now["weights"].get(name)
+            if then is None:
+                problems.add(
+                    f"its model lacks a weight: {unknown_name('weight', name, saved['weights'])}"
+                )
+            elif is_now is None:
+                problems.add(
+                    f"the model lacks a weight: {unknown_name('weight', name, now['weights'])}"
+                )
+            elif then != is_now:
+                problems.add(f"the weight {name} was {then} and is {is_now}")
+        if saved["optimizer"] != now["optimizer"]:
+            problems.add(f"the optimizer was {saved['optimizer']} and is {now['optimizer']}")
+        for name in {**saved["data"], **now["data"]}:
+            if saved["data"].get(name) != now["data"].get(name):
+                then, is_now = saved["data"].get(name), now["data"].get(name)
+                problems.add(f"the data's {name} was {then} and is {is_now}")
+        if None not in (saved["seed"], now["seed"]) and saved["seed"] != now["seed"]:
+            problems.add(f"the seed was {saved['seed']} and is {now['seed']}")
+        problems.raise_if_any()
+
+    def _paired(self, saved: Sequence[Any]) -> Iterable[tuple[_Stateful, Mapping[str, Any]]]:
+        """Return callbacks with their states: the first of a class has the first state of it."""
+        left = list(saved)
+        for callback in self.callbacks:
+            for entry in left:
+                if entry["class"] == type(callback).__name__:
+                    left.remove(entry)
+                    yield callback, entry["state"]
+                    break
+
+    def _metrics(self, position: Position) -> list[Any]:
+        """Return metrics that a step of the user's own updates, if an epoch is under way."""
+        return [m for m in self.model.metrics if position.batches]
+
+    def _layers(self) -> Iterable[tuple[str, Layer]]:
+        return [(n, m) for n, m in self.model.named_modules() if isinstance(m, Layer)]
+
+    def _owners(self) -> dict[str, object]:
+        modules = {f"model {name}": module for name, module in self.model.named_modules()}
+        callbacks = {f"callback {i}": callback for i, callback in enumerate(self.callbacks)}
+        return {**modules, **callbacks}
+
+    def _unlisted_buffers(self) -> dict[str, Tensor]:
+        """Return the buffers that no file of weights holds and that may change all the same."""
+        listed = self.model.state_dict()
+        return {name: b for name, b in self.model.named_buffers() if name not in listed}
+
+
+def conditions() -> dict[str, Any]:
+    """Return what the last bits of results depend on beside the run."""
+    return {
+        "torch": torch.__version__,
+        "python": ".".join(map(str, sys.version_info[:2])),
+        "threads": torch.get_num_threads(),
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+    }
+
+
+def _shape(value: Tensor) -> str:
+    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+
+
+def _text(state: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if value is not None}
+
+
+def _untext(state: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(state)
+
+
+def _metric_state(metric: Any) -> dict[str, Any]:
+    state: dict[str, Any] = metric.state_dict()
+    return state
+
+
+def _load_metric(metric: Any, state: Any) -> None:
+    metric.load_state_dict(state)
