@@ -234,6 +234,13 @@ def _remove(temporary: Path) -> None:
 
 def _cannot_write(target: Path, error: OSError) -> StorageError:
     reason = error.strerror or str(error)
+    if error.errno == errno.ENOSPC:
+        # A library's own words of it run over several lines.
+        reason = os.strerror(errno.ENOSPC)
+        with contextlib.suppress(OSError):
+            # The part is removed by now: more than this would have been needed.
+            free = disk().free(target.parent)
+            reason += f" (more than the {free:,} bytes that are free are needed)"
     text = f"cannot write {target}: {reason}; what was there before is untouched"
     return StorageError(error.errno or errno.EIO, text)
 
