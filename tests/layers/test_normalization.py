@@ -116,3 +116,19 @@ def test_layer_normalization_of_the_last_axis_takes_any_rank():
     layer = layers.LayerNormalization()
     layer(torch.randn(2, 5, 3))
     assert layer(torch.randn(4, 3)).shape == (4, 3)
+
+
+@pytest.mark.parametrize("arguments", [{"groups": 2}, {"groups": -1, "scale": False}])
+def test_group_normalization_trains_as_the_first_layer_of_a_model(arguments):
+    """Torch's own operation ends the process, or finds no device, where the input needs no grad."""
+    layer = layers.GroupNormalization(**arguments)
+    x, weights = torch.randn(2, 7, 6, 4), torch.randn(2, 7, 6, 4)
+    (layer(x) * weights).sum().backward()
+    found = [parameter.grad for parameter in layer.parameters()]
+    layer.zero_grad()
+    (layer(x.clone().requires_grad_()) * weights).sum().backward()
+    expected = [parameter.grad for parameter in layer.parameters()]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    y = layer(x)
+    torch.testing.assert_close(y.mean((1, 2)).mean(), torch.tensor(0.0), atol=1e-5, rtol=0)

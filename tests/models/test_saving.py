@@ -114,7 +114,7 @@ def test_every_difference_is_in_one_error_and_nothing_is_half_loaded(tmp_path):
         epochal.Sequential([Dense(4)]).load_weights(path)
 
 
-@pytest.mark.parametrize("name", ["m.pt", "m.h5", "m"])
+@pytest.mark.parametrize("name", ["m.pt", "m.onnx", "m"])
 def test_other_endings_are_refused(tmp_path, name):
     for save in (network().save, network().save_weights):
         with pytest.raises(UsageError, match="safetensors"):

@@ -121,7 +121,12 @@ def draw(
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
-    """Return the first values of a weight from an `Initializer` or any `f(shape, dtype=...)`."""
+    """Return the first values of a weight from an `Initializer` or any `f(shape, dtype=...)`.
+
+    On torch's meta device nothing is drawn: whoever builds a model there has values for it.
+    """
+    if device.type == "meta":
+        return torch.empty(tuple(shape), dtype=dtype, device=device)
     if isinstance(initializer, Initializer):
         return initializer(shape, dtype, device)
     values = torch.as_tensor(initializer(tuple(shape), dtype=dtype))

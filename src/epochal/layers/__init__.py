@@ -20,6 +20,16 @@ from epochal.layers.inference import output_shape
 from epochal.layers.input import Input, InputLayer
 from epochal.layers.keywords import LayerKeywords
 from epochal.layers.lstm import LSTM
+from epochal.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
 from epochal.layers.normalization import GroupNormalization, LayerNormalization
 from epochal.layers.pooling import (
     AveragePooling1D,
@@ -44,6 +54,8 @@ Convolution2DTranspose, SeparableConvolution2D = Conv2DTranspose, SeparableConv2
 
 __all__ = [
     "Activation",
+    "Add",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -52,6 +64,7 @@ __all__ = [
     "AvgPool3D",
     "BatchNormalization",
     "Bidirectional",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv2DTranspose",
@@ -62,6 +75,7 @@ __all__ = [
     "Convolution3D",
     "Dense",
     "DepthwiseConv2D",
+    "Dot",
     "Dropout",
     "ELU",
     "Embedding",
@@ -92,7 +106,10 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
     "MultiHeadAttention",
+    "Multiply",
     "NamedWeight",
     "PReLU",
     "Permute",
@@ -103,6 +120,7 @@ __all__ = [
     "SeparableConvolution2D",
     "Softmax",
     "SpatialDropout2D",
+    "Subtract",
     "UpSampling2D",
     "ZeroPadding2D",
     "deserialize",
@@ -158,5 +176,13 @@ for _layer, _aliases in (
     (SpatialDropout2D, ()),
     (UpSampling2D, ()),
     (ZeroPadding2D, ()),
+    (Add, ()),
+    (Average, ()),
+    (Concatenate, ()),
+    (Dot, ()),
+    (Maximum, ()),
+    (Minimum, ()),
+    (Multiply, ()),
+    (Subtract, ()),
 ):
     register(_layer, *_aliases)

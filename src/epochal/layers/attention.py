@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -148,6 +148,13 @@ class MultiHeadAttention(SeededLayer):
         for name in ("q", "k", "v", "out"):
             self.register_parameter(f"{name}_proj_weight", None)
             self.register_parameter(f"{name}_proj_bias", None)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Return a new layer made from what `get_config` returned, or Keras wrote."""
+        # Keras writes the axes it settled on; for sequences that is axis 1, as here.
+        settled = list(config.get("attention_axes") or ()) == [1]
+        return super().from_config({**config, "attention_axes": None} if settled else config)
 
     def _build_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
         given = dict(zip(("query", "value", "key"), args, strict=False))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from epochal.core.errors import UsageError
 from epochal.layers.shapes import Shape, map_shapes, shapes_of
 
-__all__ = ["output_shape"]
+__all__ = ["merge_shapes", "output_shape", "without_values"]
 
 # Two sizes that stand for an unknown one: far enough apart for strides up to 64 to tell, and
 # larger than any usual kernel.
@@ -40,7 +40,7 @@ def output_shape(module: nn.Module, input_shape: Any, dtype: torch.dtype = torch
     first = _run(module, input_shape, dtype, _UNKNOWN[0])
     if None not in sizes:
         return first
-    return _merge(first, _run(module, input_shape, dtype, _UNKNOWN[1]))
+    return merge_shapes(first, _run(module, input_shape, dtype, _UNKNOWN[1]))
 
 
 def _run(module: nn.Module, shapes: Any, dtype: torch.dtype, unknown: int) -> Any:
@@ -54,9 +54,7 @@ def _run(module: nn.Module, shapes: Any, dtype: torch.dtype, unknown: int) -> An
     tensors = [*module.parameters(), *module.buffers()]
     with torch.no_grad():
         try:
-            # Telling `deepcopy` that the copies are already made keeps it from copying any value.
-            valueless = {id(tensor): tensor.detach().to("meta") for tensor in tensors}
-            return shapes_of(copy.deepcopy(module, valueless).eval()(inputs("meta")))
+            return shapes_of(without_values(module)(inputs("meta")))
         except UsageError:
             raise
         except (RuntimeError, TypeError):
@@ -69,7 +67,20 @@ def _run(module: nn.Module, shapes: Any, dtype: torch.dtype, unknown: int) -> An
                 return shapes_of(copied(inputs("cpu")))
 
 
-def _merge(first: Any, second: Any) -> Any:
+def without_values(module: nn.Module) -> nn.Module:
+    """Return a copy of a module in eval mode that has shapes and no values, and takes no memory.
+
+    Example:
+        >>> without_values(nn.Linear(3, 5))(torch.empty(2, 3, device="meta")).shape
+        torch.Size([2, 5])
+    """
+    tensors = [*module.parameters(), *module.buffers()]
+    # Telling `deepcopy` that the copies are already made keeps it from copying any value.
+    valueless: dict[int, Any] = {id(tensor): tensor.detach().to("meta") for tensor in tensors}
+    return copy.deepcopy(module, valueless).eval()
+
+
+def merge_shapes(first: Any, second: Any) -> Any:
     """Return `first` with `None` for each size that is not the same in `second`."""
     flat = []
 

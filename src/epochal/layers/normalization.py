@@ -1,7 +1,9 @@
 """Normalization of each sample by itself: over its last axes, or over groups of channels."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import Unpack
@@ -9,7 +11,7 @@ from typing_extensions import Unpack
 from epochal import constraints, initializers, regularizers
 from epochal.core.errors import UsageError
 from epochal.layers.base import Layer
-from epochal.layers.keywords import LayerKeywords
+from epochal.layers.keywords import LayerKeywords, Unsupported
 from epochal.layers.shapes import InputSpec, Shape, check_count, known
 
 __all__ = ["GroupNormalization", "LayerNormalization"]
@@ -42,6 +44,9 @@ class LayerNormalization(Layer):
         [[-1.0, 1.0]]
     """
 
+    unsupported: ClassVar[Unsupported] = {
+        "rms_scaling": (False, "it leaves the mean in; write that as a Layer of your own")
+    }
     weight: Tensor | None
     bias: Tensor | None
 
@@ -187,8 +192,16 @@ class GroupNormalization(Layer):
         """Return the normalised inputs, of the same shape."""
         try:
             x = inputs.movedim(self.axis, 1)
+            if not x.requires_grad and torch.is_grad_enabled() and not x.is_contiguous():
+                # As the first layer: torch's backward for channels-last images writes a gradient
+                # of the input that nobody asked for, to nowhere, and the process dies (2.13, CPU).
+                x = x.contiguous()
             groups = x.shape[1] if self.groups == -1 else self.groups
-            outputs = F.group_norm(x, groups, self.weight, self.bias, self.epsilon)
+            # Without a weight torch finds no gradient of the bias alone ("no device", 2.13).
+            bias = None if self.weight is None else self.bias
+            outputs = F.group_norm(x, groups, self.weight, bias, self.epsilon)
+            if self.bias is not None and self.weight is None:
+                outputs = outputs + self.bias.view(-1, *(1,) * (x.ndim - 2))
         except (RuntimeError, IndexError):
             self.check_tensor(inputs)
             raise

@@ -4,11 +4,21 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from epochal import activations
-from epochal.core.errors import UsageTypeError
+from epochal.core.errors import UsageTypeError, unknown_name
 from epochal.core.names import Registry
 from epochal.layers.base import Layer
 
-__all__ = ["LayerLike", "deserialize", "get", "get_activation", "register", "serialize"]
+__all__ = [
+    "LayerLike",
+    "deserialize",
+    "get",
+    "get_activation",
+    "is_builtin",
+    "is_known",
+    "register",
+    "serialize",
+    "unknown",
+]
 
 LayerLike: TypeAlias = str | Mapping[str, Any] | type[Layer] | Layer
 """What `get` takes."""
@@ -31,6 +41,36 @@ def register(layer: _L, *aliases: str) -> _L:
     """
     _REGISTRY.add(layer, *aliases)
     return layer
+
+
+def is_known(name: str) -> bool:
+    """Return whether `deserialize` finds a layer class of that name.
+
+    Example:
+        >>> is_known("Dense"), is_known("Capsule")
+        (True, False)
+    """
+    return name in _REGISTRY
+
+
+def is_builtin(name: str) -> bool:
+    """Return whether a layer class of that name is epochal's own.
+
+    Example:
+        >>> is_builtin("Dense")
+        True
+    """
+    return is_known(name) and _REGISTRY[name].__module__.startswith("epochal.layers.")
+
+
+def unknown(name: str) -> str:
+    """Return one sentence about the name of a layer class that nobody knows.
+
+    Example:
+        >>> unknown("Dens")[:40]
+        "unknown layer 'Dens': did you mean 'dens"
+    """
+    return unknown_name("layer", name, _REGISTRY)
 
 
 def get(identifier: LayerLike) -> Layer:

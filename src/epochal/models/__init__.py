@@ -1,7 +1,8 @@
 """Models: `compile`, `fit`, `evaluate`, `predict` around any `torch.nn.Module`."""
 
 from epochal.models.formats import load_model
+from epochal.models.functional import Functional
 from epochal.models.model import Model
 from epochal.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential", "load_model"]
+__all__ = ["Functional", "Model", "Sequential", "load_model"]

@@ -11,7 +11,7 @@ from torch import nn
 
 from epochal.core.errors import UsageError, unknown_name
 
-__all__ = ["Described", "described_class", "is_described", "model_class"]
+__all__ = ["Described", "described_class", "is_described", "is_model_class", "model_class"]
 
 
 class Described(Protocol):
@@ -41,12 +41,18 @@ def described_class(cls: _D) -> _D:
     return cls
 
 
+def is_model_class(name: object) -> bool:
+    """Return whether a file's class name is that of a kind of model."""
+    return name in _CLASSES or name == "Model"
+
+
 def model_class(name: str) -> type[Described]:
-    """Return the class of model that a file names.
+    """Return the class of model that a file names; older files of Keras say Model of a graph.
 
     Raises:
         UsageError: If there is none of that name.
     """
+    name = "Functional" if name == "Model" else name
     if name not in _CLASSES:
         raise UsageError(unknown_name("kind of model", name, _CLASSES))
     return _CLASSES[name]

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from epochal import layers as keras_layers
-from epochal.core.errors import UsageError, UsageTypeError, reject_unknown, unknown_name
+from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
 from epochal.core.names import snake_case, unique_name
 from epochal.layers import Embedding, InputLayer, Layer
 from epochal.layers.inference import output_shape
-from epochal.models.classes import described_class
-from epochal.models.model import Model
+from epochal.models.classes import described_class, is_model_class, model_class
+from epochal.models.layered import LayeredModel
 
 __all__ = ["Sequential"]
 
@@ -26,7 +26,7 @@ class _Input(NamedTuple):
 
 
 @described_class
-class Sequential(Model):
+class Sequential(LayeredModel):
     """Layers in a row: Keras-style layers and plain `torch.nn` modules, freely mixed.
 
     With an input shape (`Input(...)` first, or `input_shape=` / `input_dim=` on the first layer)
@@ -91,7 +91,7 @@ class Sequential(Model):
         shape = None if self._shape is None else self._build(layer, self._shape)
         own = (
             layer.name
-            if isinstance(layer, (Layer, Sequential))
+            if isinstance(layer, (Layer, LayeredModel))
             else snake_case(type(layer).__name__)
         )
         self.add_module(unique_name(own, self._is_taken), layer)
@@ -121,11 +121,6 @@ class Sequential(Model):
         return inputs
 
     @property
-    def layers(self) -> list[nn.Module]:
-        """The layers in order, without the `Input`."""
-        return list(self.children())
-
-    @property
     def input_shape(self) -> tuple[int | None, ...] | None:
         """The shape of the input, batch axis first as None; None if nobody has given it."""
         return None if self._input is None else self._input.batch_shape
@@ -134,25 +129,6 @@ class Sequential(Model):
     def output_shape(self) -> Any:
         """The shape of the output, batch axis first as None; None while that of the input is."""
         return self._shape
-
-    def get_layer(self, name: str | None = None, index: int | None = None) -> nn.Module:
-        """Return a layer by its name or by its place.
-
-        Raises:
-            UsageError: If there is none.
-        """
-        if (name is None) == (index is None):
-            raise UsageError("get_layer: give one of name and index")
-        if index is not None:
-            if not -len(self.layers) <= index < len(self.layers):
-                raise UsageError(
-                    f"get_layer: index is {index}; there are {len(self.layers)} layers"
-                )
-            return self.layers[index]
-        found = self._modules.get(str(name))
-        if found is None:
-            raise UsageError(f"get_layer: {unknown_name('layer', name, self._modules)}")
-        return found
 
     def build(self, input_shape: Any) -> None:
         """Make the weights for inputs of a shape.
@@ -173,15 +149,19 @@ class Sequential(Model):
         """
         described = []
         for name, layer in self._modules.items():
-            if isinstance(layer, Sequential):
-                described.append({"class_name": "Sequential", "config": layer.get_config()})
+            if isinstance(layer, LayeredModel):
+                config = layer.get_config()
+                entry: dict[str, Any] = {"class_name": type(layer).__name__, "config": config}
             elif isinstance(layer, Layer):
-                described.append(keras_layers.serialize(layer))
+                entry = keras_layers.serialize(layer)
             else:
                 raise UsageError(
                     f"the layer {name!r} is a {type(layer).__name__}, which no file can describe; "
                     "save the weights alone (save_weights)"
                 )
+            # Two layers of one name are told apart by the model; Keras wants it in the file.
+            entry["config"]["name"] = name
+            described.append(entry)
         first = []
         if self._input is not None:
             layer = InputLayer(
@@ -202,8 +182,9 @@ class Sequential(Model):
         """
         made: list[nn.Module] = []
         for entry in config["layers"]:
-            if entry["class_name"] == "Sequential":
-                made.append(Sequential.from_config(entry["config"], custom_objects))
+            if is_model_class(entry["class_name"]):
+                kind: Any = model_class(entry["class_name"])
+                made.append(kind.from_config(entry["config"], custom_objects))
             else:
                 made.append(keras_layers.deserialize(entry, custom_objects))
         return cls(made, name=config.get("name"))
@@ -211,9 +192,9 @@ class Sequential(Model):
     def _begin(self, layer: nn.Module) -> None:
         """Take the input's shape, and whether integers become floats, from the first layer."""
         floats = isinstance(layer, Layer) and not isinstance(layer, Embedding)
-        if self._input is None and isinstance(layer, (Layer, Sequential)):
+        if self._input is None and isinstance(layer, (Layer, LayeredModel)):
             shape = layer.input_shape
-            if isinstance(layer, Sequential):
+            if isinstance(layer, LayeredModel):
                 shape = None if shape is None else shape[1:]
             if shape is not None:
                 self._input = _Input((None, *shape), "float32" if floats else "int32")

@@ -7,12 +7,15 @@ from typing import Any, Never
 
 from epochal.core.errors import UsageError, reject_unknown
 from epochal.models.formats.base import Format
+from epochal.models.formats.keras_zip import KerasZip
+from epochal.models.formats.legacy_h5 import LegacyH5
 from epochal.models.formats.safetensors import Safetensors
+from epochal.models.formats.weights_h5 import WeightsH5
 
 __all__ = ["load_model", "load_weights", "restore", "save_model", "save_weights"]
 
 # The first whose ending fits is taken: longer endings before shorter ones.
-_FORMATS: tuple[Format, ...] = (Safetensors(),)
+_FORMATS: tuple[Format, ...] = (Safetensors(), KerasZip(), WeightsH5(), LegacyH5())
 
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 
@@ -87,7 +90,7 @@ def load_model(
     Example:
         >>> import epochal, tempfile
         >>> from epochal.layers import Dense
-        >>> path = f"{tempfile.mkdtemp()}/model.safetensors"
+        >>> path = f"{tempfile.mkdtemp()}/model.keras"
         >>> epochal.Sequential([Dense(3, input_dim=2)]).save(path)
         >>> load_model(path).predict([[1.0, 2.0]], verbose=0).shape
         (1, 3)

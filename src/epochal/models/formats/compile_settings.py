@@ -1,0 +1,172 @@
+"""What `compile` was given, as Keras' files say it, and back."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from epochal import losses, metrics, optimizers
+from epochal.core.config import Configurable
+from epochal.core.errors import UsageError
+from epochal.metrics.mean import FunctionMetric
+from epochal.models.formats.describing import describe_object
+from epochal.models.formats.reading_configs import plain_value
+
+__all__ = ["compile_from", "compile_settings"]
+
+_DROPPED = ("is_legacy_optimizer", "jit_compile", "decay")  # of the optimizers of Keras 2
+_IN_KERAS = (
+    *("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"),
+    *("Adadelta", "Adamax", "Nadam", "Adafactor"),
+)
+_SCHEDULES = (
+    *("CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay"),
+    *("PiecewiseConstantDecay", "PolynomialDecay"),
+)
+_OURS = ("Rprop",)
+
+
+def compile_settings(model: Any, *, names: bool = True) -> dict[str, Any] | None:
+    """Return a model's settings as Keras writes them; None if it is not compiled for training.
+
+    Args:
+        model: The model.
+        names: Whether losses given by name stay names; Keras' older format cannot read its own.
+
+    Raises:
+        UsageError: If something has no name that a file could hold.
+    """
+    compiled = model._compiled
+    if compiled is None or compiled.optimizer is None:
+        return None
+    loss = compiled.objective.given
+    return {
+        "optimizer": _optimizer(compiled.optimizer),
+        "loss": _each(loss, lambda one: _loss(one, names)),
+        "loss_weights": _each(compiled.objective.loss_weights, lambda one: one),
+        "metrics": _each(compiled.metrics.given, _metric),
+        "weighted_metrics": _each(compiled.metrics.weighted, _metric),
+        "run_eagerly": False,
+        "steps_per_execution": 1,
+        "jit_compile": False,
+    }
+
+
+def compile_from(
+    model: Any, settings: Mapping[str, Any], custom_objects: Mapping[str, Any] | None, call: str
+) -> None:
+    """Compile a model as the settings of a file say.
+
+    Raises:
+        UsageError: If a name is not known; compile=False loads the model without.
+    """
+    custom = custom_objects or {}
+
+    def read(value: Any, registry: Callable[[str], Any]) -> Any:
+        if isinstance(value, list):
+            return [read(item, registry) for item in value]
+        if isinstance(value, Mapping) and "class_name" not in value:
+            return {key: read(item, registry) for key, item in value.items()}
+        value = plain_value(value, call, custom)
+        if isinstance(value, str):
+            if value in custom:
+                return custom[value]
+            registry(value)  # an unknown name is an error here, where the file is spoken of
+        return value
+
+    try:
+        optimizer = _read_optimizer(settings["optimizer"], custom, call)
+        model.compile(
+            optimizer,
+            read(settings.get("loss"), _known_loss),
+            settings.get("loss_weights"),
+            read(settings.get("metrics"), metrics.get),
+            read(settings.get("weighted_metrics"), metrics.get),
+        )
+    except (UsageError, KeyError, TypeError, AttributeError) as error:
+        text = str(error) if isinstance(error, UsageError) else f"damaged ({error!r})"
+        raise UsageError(
+            f"{call}: the compile settings cannot be used: {text}. Pass what is yours as "
+            "custom_objects={'name': ...}, or load with compile=False and compile yourself"
+        ) from error
+
+
+def _optimizer(optimizer: optimizers.Optimizer) -> dict[str, Any]:
+    name = type(optimizer).__name__
+    if name not in _IN_KERAS and name not in _OURS:
+        raise UsageError(f"the optimizer {name} cannot be made from a description")
+    entry = optimizers.serialize(optimizer)
+    described = describe_object(entry, "keras.optimizers")
+    rate = described["config"].get("learning_rate")
+    if isinstance(rate, Mapping) and rate["class_name"] not in _SCHEDULES:
+        raise UsageError(f"the learning rate's {rate['class_name']} holds code")
+    if name in _OURS:
+        described |= {"module": None, "registered_name": name}
+    return described
+
+
+def _read_optimizer(entry: Any, custom: Mapping[str, Any], call: str) -> optimizers.Optimizer:
+    if isinstance(entry, str):
+        return optimizers.get(entry)
+    plain = plain_value(entry, call, custom)
+    if not isinstance(plain, Mapping):
+        return optimizers.get(plain)
+    config = {key: value for key, value in plain["config"].items() if key not in _DROPPED}
+    return optimizers.deserialize({"class_name": plain["class_name"], "config": config})
+
+
+def _each(value: Any, write: Callable[[Any], Any]) -> Any:
+    """Return `write` of everything in nested lists and dicts; None stays None."""
+    if value is None:
+        return None
+    if isinstance(value, Mapping) and "class_name" not in value:
+        return {key: _each(item, write) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_each(item, write) for item in value]
+    return write(value)
+
+
+def _loss(loss: Any, names: bool) -> Any:
+    if isinstance(loss, str) and (names or loss.lower() in ("crossentropy", "ce")):
+        return loss
+    if isinstance(loss, Mapping):
+        return dict(loss)
+    if inspect.isfunction(loss) and isinstance(losses.get(loss), losses.FunctionLoss):
+        return _function(loss)
+    found = losses.get(loss)
+    if isinstance(found, (losses.FunctionLoss, losses.TorchLoss)):
+        raise UsageError(f"the loss {loss!r} has no name that a file could hold")
+    own = not type(found).__module__.startswith("epochal.")
+    return _own(found) if own else describe_object(losses.serialize(found), "keras.losses")
+
+
+def _metric(metric: Any) -> Any:
+    if isinstance(metric, (str, Mapping)):
+        return metric
+    if inspect.isfunction(metric) and isinstance(metrics.get(metric), FunctionMetric):
+        return _function(metric)
+    found = metrics.get(metric)
+    if type(found).__module__.startswith("epochal."):
+        return describe_object(metrics.serialize(found), "keras.metrics")
+    return _own(found)
+
+
+def _own(found: Configurable) -> dict[str, Any]:
+    """Return an object of a user's class: whoever loads it gives the class."""
+    name = type(found).__name__
+    config = found.get_config()
+    return {"module": None, "class_name": name, "config": config, "registered_name": name}
+
+
+def _function(function: Any) -> dict[str, Any]:
+    """Return a function's name as Keras writes it; whoever loads it gives the function."""
+    return {
+        "module": "builtins",
+        "class_name": "function",
+        "config": function.__name__,
+        "registered_name": "function",
+    }
+
+
+def _known_loss(name: str) -> None:
+    if name.lower() not in ("crossentropy", "ce"):
+        losses.get(name)

@@ -1,0 +1,142 @@
+"""`.keras`: Keras' archive of a model, its weights, its optimizer's state and compile settings."""
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from epochal.core.errors import UsageError
+from epochal.models.classes import is_described
+from epochal.models.formats import building, optimizer_state, weights_h5
+from epochal.models.formats.base import Format
+from epochal.models.formats.compile_settings import compile_from, compile_settings
+from epochal.models.formats.describing import describe_model
+from epochal.models.formats.reading_configs import make_model
+from epochal.storage import Archive, open_archive, open_hdf5, parse_json, write_archive, write_hdf5
+
+__all__ = ["KERAS_VERSION", "KerasZip", "describe", "settings_or_warning"]
+
+KERAS_VERSION = "3.15.1"
+"""The version of Keras whose files are written."""
+
+_CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
+
+
+class KerasZip(Format):
+    """`.keras`."""
+
+    endings = (".keras",)
+
+    def save_model(self, model: Any, path: Path) -> None:
+        """Write architecture, weights, optimizer state and compile settings."""
+        call = f"save({str(path)!r})"
+        config = describe(model, call)
+        settings = settings_or_warning(model, call)
+        if settings is not None:
+            config["compile_config"] = settings
+        members: dict[str, Any] = {
+            # No date: the same model gives the same bytes.
+            _METADATA: _json({"keras_version": KERAS_VERSION}),
+            _CONFIG: _json(config),
+            _WEIGHTS: lambda scratch: write_hdf5(
+                scratch, lambda root: weights_h5.write_weights(root, model)
+            ),
+        }
+        write_archive(path, members, make_folder=True)
+
+    def save_weights(self, model: Any, path: Path) -> None:
+        """Refuse: such a file is of a whole model."""
+        del model
+        raise UsageError(
+            f"save_weights({str(path)!r}): a .keras file holds a whole model: use save, or a path "
+            "that ends in .weights.h5 or .safetensors"
+        )
+
+    def load_model(
+        self, path: Path, custom_objects: Mapping[str, Any] | None, compile: bool
+    ) -> Any:
+        """Return the model that a file holds."""
+        call = f"load_model({str(path)!r})"
+        with open_archive(path) as archive:
+            config = parse_json(_member(archive, _CONFIG, path), f"{_CONFIG} of {str(path)!r}")
+
+            def make() -> Any:
+                return make_model(config, custom_objects, call)
+
+            model = building.build(make, trusted=bool(custom_objects))
+            with open_hdf5(archive.span(_weights(archive, path))) as root:
+                weights_h5.read_weights(root, model, call)
+                model = building.settle(model, make, call)
+                settings = config.get("compile_config") or {}
+                if compile and settings.get("optimizer") is not None:
+                    compile_from(model, settings, custom_objects, call)
+                    optimizer_state.restore_variables(model, weights_h5.optimizer_of(root), call)
+        return model
+
+    def load_weights(self, model: Any, path: Path) -> None:
+        """Read the weights alone."""
+        with (
+            open_archive(path) as archive,
+            open_hdf5(archive.span(_weights(archive, path))) as root,
+        ):
+            weights_h5.read_weights(root, model, f"load_weights({str(path)!r})")
+
+    def restore(self, model: Any, path: Path) -> None:
+        """Read the weights and the optimizer's state."""
+        call = f"restore({str(path)!r})"
+        with (
+            open_archive(path) as archive,
+            open_hdf5(archive.span(_weights(archive, path))) as root,
+        ):
+            weights_h5.restore_from(root, model, call)
+
+
+def describe(model: Any, call: str) -> dict[str, Any]:
+    """Return the description of a model that Keras could make.
+
+    Raises:
+        UsageError: If only the user's code can make it.
+    """
+    if not is_described(model):
+        raise UsageError(
+            f"{call}: a {type(model).__name__} around modules of torch is made by your code alone; "
+            "save its weights (save_weights), or build it as a Sequential of epochal.layers"
+        )
+    try:
+        return describe_model(model.get_config(), type(model).__name__)
+    except UsageError as error:
+        raise UsageError(f"{call}: {error}") from error
+
+
+def settings_or_warning(model: Any, call: str, *, names: bool = True) -> dict[str, Any] | None:
+    """Return a model's compile settings, or say that they cannot be kept."""
+    try:
+        settings = compile_settings(model, names=names)
+        if settings is not None:
+            optimizer_state.layout_of(model)
+    except UsageError as error:
+        warnings.warn(
+            f"{call}: the file will hold no compile settings and no optimizer state: {error}",
+            UserWarning,
+            stacklevel=5,
+        )
+        return None
+    return settings
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False).encode()
+
+
+def _member(archive: Archive, name: str, path: Path) -> bytes:
+    if name not in archive.names:
+        raise UsageError(f"{str(path)!r} is no .keras file: it has no {name}")
+    return archive.read(name)
+
+
+def _weights(archive: Archive, path: Path) -> str:
+    if _WEIGHTS not in archive.names:
+        kind = " (weights in .npz are not read)" if "model.weights.npz" in archive.names else ""
+        raise UsageError(f"{str(path)!r} has no {_WEIGHTS}{kind}")
+    return _WEIGHTS
