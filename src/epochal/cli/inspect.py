@@ -10,11 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from epochal.cli.contents import Contents, Stored, read_contents, total
+from epochal.core.errors import printable
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-__all__ = ["add_to", "run", "visible"]
+__all__ = ["add_to", "run"]
 
 
 def add_to(commands: "Commands") -> None:
@@ -49,20 +50,6 @@ def run(given: argparse.Namespace) -> None:
             if value not in (None, [], {}):
                 table.add_row(_text(name), _text(_said(value)))
         console.print(table)
-
-
-def visible(text: str, limit: int = 300) -> str:
-    r"""Return text with everything that does not show written out, and cut at a limit.
-
-    A name in a file may hold the commands by which a terminal is cleared, renamed, or made to type.
-
-    Example:
-        >>> visible("a\x1b[2Jb")
-        'a\\x1b[2Jb'
-    """
-    if len(text) > limit:
-        text = text[:limit] + "..."
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _head(contents: Contents) -> Table:
@@ -123,7 +110,7 @@ def _said(value: Any) -> str:
 
 
 def _text(text: str) -> Text:
-    return Text(visible(text))
+    return Text(printable(text))
 
 
 def _bytes(count: int) -> str:

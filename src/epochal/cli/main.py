@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from epochal.cli import inspect, stopping
-from epochal.core.errors import EpochalError
+from epochal.cli.selftest import command as selftest
+from epochal.core.errors import EpochalError, printable
 
 __all__ = ["main"]
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m epochal", description="Tools around training.")
     commands = parser.add_subparsers(required=True, metavar="command")
     inspect.add_to(commands)
+    selftest.add_to(commands)
     stopping.add_to(commands)
     given = parser.parse_args(arguments)
     try:
@@ -34,6 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A traceback would hide the one line that says what to do. What a file says may be in it,
         # so nothing that commands a terminal gets through.
         lines = f"{parser.prog}: {error}".split("\n")
-        print("\n".join(inspect.visible(line, limit=10_000) for line in lines), file=sys.stderr)
+        print("\n".join(printable(line, limit=10_000) for line in lines), file=sys.stderr)
         return 2
     return 0

@@ -10,6 +10,7 @@ __all__ = [
     "Problems",
     "UsageError",
     "UsageTypeError",
+    "printable",
     "reject_unknown",
     "unknown_name",
 ]
@@ -25,6 +26,21 @@ class UsageError(EpochalError, ValueError):
 
 class UsageTypeError(UsageError, TypeError):
     """A call got an argument of a kind it cannot take, or one it does not know."""
+
+
+def printable(text: str, limit: int = 300) -> str:
+    r"""Return text with everything that does not show written out, and cut at a limit.
+
+    Use it for what a file says: a name may hold the commands by which a terminal is cleared,
+    renamed, or made to type.
+
+    Example:
+        >>> printable("a\x1b[2Jb")
+        'a\\x1b[2Jb'
+    """
+    if len(text) > limit:
+        text = text[:limit] + "..."
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def unknown_name(kind: str, name: object, valid: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from epochal.core.errors import UsageError
 from epochal.models.classes import is_described
 from epochal.models.formats import building, optimizer_state, weights_h5
 from epochal.models.formats.base import Format
+from epochal.models.formats.boundary import check_size
 from epochal.models.formats.compile_settings import compile_from, compile_settings
 from epochal.models.formats.describing import describe_model
 from epochal.models.formats.reading_configs import make_model
@@ -60,6 +61,7 @@ class KerasZip(Format):
         call = f"load_model({str(path)!r})"
         with open_archive(path) as archive:
             config = parse_json(_member(archive, _CONFIG, path), f"{_CONFIG} of {str(path)!r}")
+            check_size(config, call)
 
             def make() -> Any:
                 return make_model(config, custom_objects, call)

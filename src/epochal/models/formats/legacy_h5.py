@@ -17,6 +17,7 @@ from epochal.layers import NamedWeight, named_weights
 from epochal.models.classes import is_described
 from epochal.models.formats import building, optimizer_state, variables
 from epochal.models.formats.base import Format
+from epochal.models.formats.boundary import check_size
 from epochal.models.formats.compile_settings import compile_from
 from epochal.models.formats.keras_zip import KERAS_VERSION, describe, settings_or_warning
 from epochal.models.formats.reading_configs import make_model
@@ -71,6 +72,7 @@ class LegacyH5(Format):
                     "its load_weights"
                 )
             config = parse_json(text, f"model_config of {str(path)!r}")
+            check_size(config, call)
 
             def make() -> Any:
                 return make_model(config, custom_objects, call)

@@ -12,7 +12,9 @@ import epochal
 from epochal import losses, metrics, optimizers
 from epochal.core.errors import Problems, UsageError, unknown_name
 from epochal.models.classes import is_described, model_class
+from epochal.models.formats import building
 from epochal.models.formats.base import Format
+from epochal.models.formats.boundary import check_size
 from epochal.storage import load_tensors, parse_json, save_tensors
 
 __all__ = ["Safetensors"]
@@ -77,12 +79,14 @@ class Safetensors(Format):
         config = parse_json(notes["model"], f"{call}: the description")
         settings = parse_json(notes.get("compile", "null"), f"{call}: the description")
         numbers = parse_json(notes.get("optimizer", "null"), f"{call}: the description")
-        try:
-            model: Any = model_class("Sequential").from_config(config, custom_objects)
-        except UsageError:
-            raise
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(f"{call}: the description in the file is damaged") from error
+        check_size(config, call)
+
+        def make() -> Any:
+            return model_class("Sequential").from_config(config, custom_objects)
+
+        # First without values: a description may ask for a terabyte that the file does not hold.
+        compare(building.build(make, trusted=bool(custom_objects)), weights_of(tensors), call)
+        model = make()
         assign(model, weights_of(tensors), call)
         if compile and settings is not None:
             model.compile(
@@ -128,6 +132,13 @@ def weights_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def assign(model: nn.Module, tensors: Mapping[str, Tensor], call: str) -> None:
     """Write all weights, or raise one error that lists every difference and change nothing."""
+    compare(model, tensors, call)
+    with torch.no_grad():
+        model.load_state_dict(dict(tensors))
+
+
+def compare(model: nn.Module, tensors: Mapping[str, Tensor], call: str) -> None:
+    """Raise one error that lists every difference between a model's weights and a file's."""
     own = model.state_dict()
     problems = Problems(call)
     if not own and tensors:
@@ -148,8 +159,6 @@ def assign(model: nn.Module, tensors: Mapping[str, Tensor], call: str) -> None:
                 f"{tuple(own[name].shape)} in the model"
             )
     problems.raise_if_any()
-    with torch.no_grad():
-        model.load_state_dict(dict(tensors))
 
 
 def _notes(kind: str) -> dict[str, str]:

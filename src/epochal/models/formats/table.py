@@ -7,6 +7,7 @@ from typing import Any, Never
 
 from epochal.core.errors import UsageError, reject_unknown
 from epochal.models.formats.base import Format
+from epochal.models.formats.boundary import reading
 from epochal.models.formats.keras_zip import KerasZip
 from epochal.models.formats.legacy_h5 import LegacyH5
 from epochal.models.formats.safetensors import Safetensors
@@ -51,7 +52,9 @@ def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool) 
 def load_weights(model: Any, filepath: str | os.PathLike[str]) -> None:
     """Read a model's weights, from a file of weights or of a whole model."""
     path = Path(filepath)
-    _format_of(path, "load_weights").load_weights(model, path)
+    kind = _format_of(path, "load_weights")
+    with reading(f"load_weights({str(path)!r})"):
+        kind.load_weights(model, path)
 
 
 def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool) -> None:
@@ -65,7 +68,9 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool) ->
 def restore(model: Any, filepath: str | os.PathLike[str]) -> None:
     """Read a model's weights and its optimizer's state."""
     path = Path(filepath)
-    _format_of(path, "restore").restore(model, path)
+    kind = _format_of(path, "restore")
+    with reading(f"restore({str(path)!r})"):
+        kind.restore(model, path)
 
 
 def load_model(
@@ -97,4 +102,6 @@ def load_model(
     """
     reject_unknown(load_model, unknown)
     path = Path(filepath)
-    return _format_of(path, "load_model").load_model(path, custom_objects, compile)
+    kind = _format_of(path, "load_model")
+    with reading(f"load_model({str(path)!r})"):
+        return kind.load_model(path, custom_objects, compile)
