@@ -7,13 +7,14 @@ INSTALLED := .venv/installed
 SOURCES := src tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo bench bench-metrics format lint types imports clean
+.PHONY: help setup check test selftest demo bench bench-metrics format lint types imports clean
 
 help:
 	@echo "make setup   make .venv with everything a contributor needs"
 	@echo "make demo    train on handwritten digits; curves and files go to runs/demo"
 	@echo "make test    run the tests, every example in the docs among them, with coverage"
 	@echo "make check   format, lint, types, import rules, tests: what a change has to pass"
+	@echo "make selftest  kill, starve and unplug runs for minutes, and look that none is lost"
 	@echo "make bench   time the loop against a bare PyTorch loop"
 	@echo "make bench-metrics  time metrics beside torchmetrics and scikit-learn"
 	@echo "make format  let ruff put the code in its form"
@@ -42,6 +43,11 @@ imports: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --cov
+
+selftest: $(INSTALLED)
+	$(BIN)/python -m epochal selftest crash --points 2000 $(ARGS)
+	$(BIN)/python -m epochal selftest faults --points 4000 $(ARGS)
+	$(BIN)/python -m epochal selftest power --points 4000 $(ARGS)
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(ARGS)

@@ -125,7 +125,7 @@ class CheckpointStore:
 
         Returns:
             The checkpoint, or `None` if there is none; and every newer one, with the reason why it
-            cannot be used.
+            cannot be used. `None` with some skipped ones means that all there was is damaged.
 
         Raises:
             StorageError: If the machine cannot read one for a reason that may pass (no descriptors
@@ -259,6 +259,9 @@ class CheckpointStore:
             with atomic_write(self.folder / _RUN) as file:
                 file.write(seal({"run_id": self.run_id}, _RUN))
         self._remover = Remover(self.folder, self.run_id, self.problems)
+        for name in names:
+            if name.startswith(f".{_RUN}.") and name.endswith(".partial"):
+                self._remover.attempt("remove", self.folder / name, disk().unlink)
         leftovers = [(name, found) for name in names if (found := leftover_of(name))]
         for name, (_, run) in leftovers:
             if run == self.run_id[:8]:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,7 +51,10 @@ def in_child(act: Callable[[], Any], *, seconds: float = 120.0) -> Outcome:
         answer = Path(folder) / "answer.json"
         sys.stdout.flush()
         sys.stderr.flush()
-        child = os.fork()
+        with warnings.catch_warnings():
+            # Of threads that hold locks: those that may be alive here hold none that a run needs.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
         if child == 0:
             _be_child(act, answer)
         try:
