@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 SOURCES := src tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test selftest demo bench bench-metrics format lint types imports clean
+.PHONY: help setup check test selftest demo bench bench-metrics fuzz format lint types imports clean
 
 help:
 	@echo "make setup   make .venv with everything a contributor needs"
@@ -17,6 +17,7 @@ help:
 	@echo "make selftest  kill, starve and unplug runs for minutes, and look that none is lost"
 	@echo "make bench   time the loop against a bare PyTorch loop"
 	@echo "make bench-metrics  time metrics beside torchmetrics and scikit-learn"
+	@echo "make fuzz    load 200,000 changed model files; ARGS='--count 1000 --seed 7'"
 	@echo "make format  let ruff put the code in its form"
 	@echo "make clean   remove .venv, caches and runs"
 
@@ -58,6 +59,9 @@ bench: $(INSTALLED)
 
 bench-metrics: $(INSTALLED)
 	$(BIN)/python benchmarks/metrics.py $(ARGS)
+
+fuzz: $(INSTALLED)
+	$(BIN)/python tests/security/fuzz.py $(ARGS)
 
 format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
