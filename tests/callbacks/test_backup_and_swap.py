@@ -1,5 +1,7 @@
 """Going on after an interruption, and evaluating averages."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -40,23 +42,27 @@ def test_a_run_that_died_goes_on_with_weights_optimizer_and_epoch(tmp_path, caps
     losses = fit(whole).history["loss"]
     with pytest.raises(KeyboardInterrupt):
         fit(model(), BackupAndRestore(tmp_path / "run"), DiesIn(4))
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["epoch-000004.safetensors"]
+    saved = sorted(path.name for path in (tmp_path / "run").glob("ckpt-*"))
+    assert saved == ["ckpt-00000003", "ckpt-00000004"]
     second = model()
     history = fit(second, BackupAndRestore(tmp_path / "run"))
-    assert capsys.readouterr().out == "BackupAndRestore: resuming at epoch 5 of 6\n"
-    assert history.epoch == [4, 5]
-    assert history.history["loss"] == losses[4:]
+    said = capsys.readouterr().out
+    assert re.fullmatch(
+        r"BackupAndRestore: resuming at epoch 5, batch 0 \(saved \d\d:\d\d:\d\d\)\n", said
+    )
+    assert history.epoch == [0, 1, 2, 3, 4, 5]
+    assert history.history["loss"] == losses
     assert torch.equal(whole.network.weight, second.network.weight)
     assert not (tmp_path / "run").exists()
     assert fit(second).epoch == [0, 1, 2, 3, 4, 5]  # nothing sticks to the model
 
 
-def test_one_or_two_epochs_are_kept_and_foreign_files_are_left_alone(tmp_path):
+@pytest.mark.parametrize(("arguments", "kept"), [({}, 2), ({"keep": 3}, 3)])
+def test_several_are_kept_and_foreign_files_are_left_alone(tmp_path, arguments, kept):
     (tmp_path / "notes.txt").write_text("mine")
-    for double, kept in ((False, 1), (True, 2)):
-        with pytest.raises(KeyboardInterrupt):
-            fit(model(), BackupAndRestore(tmp_path, double_checkpoint=double), DiesIn(4 + double))
-        assert len(list(tmp_path.glob("epoch-*"))) == kept
+    with pytest.raises(KeyboardInterrupt):
+        fit(model(), BackupAndRestore(tmp_path, **arguments), DiesIn(4))
+    assert len(list(tmp_path.glob("ckpt-*"))) == kept
     fit(model(), BackupAndRestore(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -71,7 +77,11 @@ def test_wrong_arguments_and_places_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
     for make, match in (
         (lambda: BackupAndRestore(""), "backup_dir is empty"),
-        (lambda: BackupAndRestore(tmp_path, save_freq=5), "only 'epoch'"),
+        (lambda: BackupAndRestore(tmp_path, save_freq=0), "save_freq is 0"),
+        (lambda: BackupAndRestore(tmp_path, save_freq="batch"), "save_freq is 'batch'"),
+        (lambda: BackupAndRestore(tmp_path, keep=1), "keep is 1; give 2 or more"),
+        (lambda: BackupAndRestore(tmp_path, every_seconds=0), "every_seconds is 0"),
+        (lambda: BackupAndRestore(tmp_path, on_save_error="no"), "on_save_error is 'no'"),
         (lambda: fit(model(), BackupAndRestore(tmp_path / "file")), "is a file"),
     ):
         with pytest.raises(UsageError, match=match):

@@ -142,9 +142,10 @@ def test_its_declared_state_goes_out_and_into_a_fresh_one(callback, tmp_path, re
     name = request.node.callspec.params["callback"]
     fresh = MAKERS[name](tmp_path)
     fresh.load_state_dict(callback.state_dict())
-    assert set(callback.state_dict()) == set(type(callback).state)
+    if type(callback).state_dict is callbacks.Callback.state_dict:
+        assert set(callback.state_dict()) == set(type(callback).state)
     for key, value in callback.state_dict().items():
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) and key in type(callback).state:
             assert getattr(fresh, key) == value
 
 

@@ -1,35 +1,50 @@
-"""Go on after an interruption with the epoch that comes next."""
+"""Save a run again and again, and go on bit for bit after any death."""
 
 import os
-import re
+import time
+import warnings
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Never
 
 from epochal.callbacks.base import Callback
-from epochal.core.errors import UsageError, reject_unknown
+from epochal.callbacks.signals import Signals
+from epochal.core.errors import Problems, UsageError, reject_unknown
 from epochal.logs import LogNames
+from epochal.state import Position, Run
+from epochal.storage import StorageError
+from epochal.storage.async_saver import AsyncSaver
+from epochal.storage.checkpoints import CheckpointStore
 
 __all__ = ["BackupAndRestore"]
 
-_NAME = re.compile(r"epoch-(\d{6,})\.safetensors")
-
 
 class BackupAndRestore(Callback):
-    """Saves the run after every epoch; the same script, started again, goes on from there.
+    """Saves the run; the same script, started again after any death, goes on bit for bit.
 
-    What comes back: weights, the optimizer's state and the number of the epoch. The other
-    callbacks' counters and the random generators do not come back yet.
+    What comes back: weights and buffers, the optimizer, learning rates, moving averages, partly
+    accumulated gradients, all random generators, the place in the data, the sums of the open
+    epoch's metrics, the history and the state of every callback. `CSVLogger` cuts its file back to
+    what was saved; `TensorBoard` hides the steps that come again.
+
+    SIGTERM and SIGINT let the update at hand end, save, and leave with code 143 or
+    `KeyboardInterrupt`; a second signal leaves at once.
 
     Args:
         backup_dir: A folder for this run alone; it is made if it is missing.
-        save_freq: `"epoch"`. A position inside of an epoch cannot be resumed exactly yet, so a
-            number of batches is refused rather than replayed.
-        double_checkpoint: Whether the epoch before the last one is kept as well.
-        delete_checkpoint: Whether the saved files are removed when training ends well.
+        save_freq: `"epoch"`, or a number of batches. Inside of an epoch arrays, Datasets and
+            DataLoaders find their place again; so does whatever gives the same batches in the same
+            order every time.
+        double_checkpoint: Keras' name for keeping one more; two are always kept.
+        delete_checkpoint: Whether the saved run is removed when training ends well.
+        keep: How many verified checkpoints stay, 2 or more.
+        every_seconds: Save as well, at the next batch, when so many seconds have passed.
+        on_save_error: `"raise"`, or `"warn"` to train on when the disk is full, say.
+        asynchronous: Whether a thread writes while training goes on, on a copy in memory.
 
     Raises:
-        UsageError: If the folder's name is empty, or `save_freq` is something else.
+        UsageError: If an argument is outside of what it can be.
 
     Example:
         >>> import epochal, tempfile, torch
@@ -39,69 +54,164 @@ class BackupAndRestore(Callback):
         >>> x, y = torch.ones(4, 1), torch.ones(4, 1)
         >>> model.fit(x, y, epochs=2, verbose=0, callbacks=backup).epoch
         [0, 1]
-        >>> model.fit(x, y, epochs=5, verbose=0, callbacks=backup).epoch
-        BackupAndRestore: resuming at epoch 3 of 5
-        [2, 3, 4]
+        >>> model.fit(x, y, epochs=5, verbose=0, callbacks=backup).epoch  # doctest: +ELLIPSIS
+        BackupAndRestore: resuming at epoch 3, batch 0 (saved ...)
+        [0, 1, 2, 3, 4]
     """
+
+    saves_run = True
 
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],
-        save_freq: Literal["epoch"] = "epoch",
+        save_freq: Literal["epoch"] | int = "epoch",
         double_checkpoint: bool = False,
         delete_checkpoint: bool = True,
+        keep: int = 2,
+        every_seconds: float | None = None,
+        on_save_error: Literal["raise", "warn"] = "raise",
+        asynchronous: bool = True,
         **unknown: Never,
     ) -> None:
         reject_unknown(BackupAndRestore.__init__, unknown)
+        problems = Problems("BackupAndRestore")
         if not os.fspath(backup_dir):
-            raise UsageError("BackupAndRestore: backup_dir is empty; give a folder for this run")
-        if save_freq != "epoch":
-            raise UsageError(
-                f"BackupAndRestore: save_freq is {save_freq!r}; only 'epoch' can be resumed exactly"
-            )
+            problems.add("backup_dir is empty; give a folder for this run")
+        if save_freq != "epoch" and not _is_count(save_freq, 1):
+            problems.add(f"save_freq is {save_freq!r}; give 'epoch' or a number of batches")
+        if not _is_count(keep, 2):
+            problems.add(f"keep is {keep!r}; give 2 or more, for the newest may turn out damaged")
+        if every_seconds is not None and not every_seconds > 0:
+            problems.add(f"every_seconds is {every_seconds!r}; give a number above 0")
+        if on_save_error not in ("raise", "warn"):
+            problems.add(f"on_save_error is {on_save_error!r}; give 'raise' or 'warn'")
+        problems.raise_if_any()
         self.backup_dir = Path(backup_dir)
         self.save_freq = save_freq
         self.double_checkpoint = double_checkpoint
         self.delete_checkpoint = delete_checkpoint
+        self.keep = keep
+        self.every_seconds = every_seconds
+        self.on_save_error = on_save_error
+        self.asynchronous = asynchronous
+        self._run: Run | None = None
+        self._store: CheckpointStore | None = None
+        self._saver: AsyncSaver | None = None
+        self._signals = Signals()
+        self._saved_at = time.monotonic()
 
     def check(self, names: LogNames) -> Iterable[str]:
         """See that the folder can be one."""
         if self.backup_dir.exists() and not self.backup_dir.is_dir():
             yield f"BackupAndRestore: {str(self.backup_dir)!r} is a file; give a folder"
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Bring back the newest epoch that was saved."""
-        saved = self._saved()
-        if not saved:
+    def set_run(self, run: Run) -> None:
+        """Open the folder, and prepare the newest verified run in it to be brought back."""
+        self.close()
+        self._run = run
+        self._store = CheckpointStore(self.backup_dir, keep=self.keep)
+        self._saver = AsyncSaver(self._store) if self.asynchronous else None
+        checkpoint, skipped = self._store.newest()
+        for name, reason in skipped:
+            warnings.warn(
+                f"BackupAndRestore: {self.backup_dir / name} is not used: {reason}", stacklevel=2
+            )
+        if checkpoint is None:
+            self._begin()
             return
-        epochs, path = saved[-1]
-        if epochs <= self.model.initial_epoch:
-            return  # the run was asked to begin behind what is saved
-        self.model.restore(path)
-        self.model.initial_epoch = epochs
-        last = (self.params or {}).get("epochs")
-        print(f"BackupAndRestore: resuming at epoch {epochs + 1} of {last}")
+        try:
+            position = run.prepare(checkpoint.tensors, checkpoint.state)
+        except UsageError as error:
+            raise UsageError(
+                f"BackupAndRestore: {self.backup_dir} cannot be continued: {error}\nGive this run "
+                "a folder of its own, or empty that one to begin anew"
+            ) from error
+        self._begin()
+        if position is None:
+            return
+        for doubt in run.doubts():
+            warnings.warn(
+                f"BackupAndRestore: the run goes on, but its last bits may differ: {doubt}",
+                stacklevel=2,
+            )
+        saved_at = _clock(checkpoint.manifest.saved_at)
+        print(f"BackupAndRestore: resuming at {position} (saved {saved_at})")
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Save the run, then remove what is older."""
-        if self.model.diverged:
-            return  # the last good epoch is what a new start wants
-        self.model.save(self.backup_dir / f"epoch-{epoch + 1:06d}.safetensors")
-        for _, path in self._saved()[: -2 if self.double_checkpoint else -1]:
-            path.unlink()
+    def save_point(self, position: Position) -> None:
+        """Save if it is due, and leave if somebody asked to."""
+        asked = self._signals.asked
+        if asked is None and not self._is_due(position):
+            if self._saver is not None:
+                self._guarded(self._saver.check)
+            return
+        if not self.model.diverged:  # the last good one is what a new start wants
+            self._guarded(lambda: self._save(position, wait=asked is not None))
+        if asked is not None:
+            self.close()
+            self._signals.leave()
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Remove what was saved; nothing else in the folder is touched."""
-        if not self.delete_checkpoint or self.model.diverged:
-            return
-        for _, path in self._saved():
-            path.unlink()
-        if self.backup_dir.is_dir() and not any(self.backup_dir.iterdir()):
-            self.backup_dir.rmdir()
+        """Finish the save under way, and remove the run where that is wanted."""
+        if self._saver is not None:
+            self._guarded(self._saver.finish)
+        if self._store is not None and self.delete_checkpoint and not self.model.diverged:
+            self._store.delete()
 
-    def _saved(self) -> list[tuple[int, Path]]:
-        """Return the saved epochs with their files, oldest first."""
-        if not self.backup_dir.is_dir():
-            return []
-        found = ((_NAME.fullmatch(path.name), path) for path in self.backup_dir.iterdir())
-        return sorted((int(match[1]), path) for match, path in found if match)
+    def close(self) -> None:
+        """Wait for the save under way, and let go of the folder and of the signals."""
+        self._signals.give_back()
+        saver, self._saver = self._saver, None
+        store, self._store = self._store, None
+        try:
+            if saver is not None:
+                saver.finish()
+        finally:
+            if store is not None:
+                store.close()
+
+    def _begin(self) -> None:
+        self._saved_at = time.monotonic()
+        self._signals.take()
+
+    def _is_due(self, position: Position) -> bool:
+        seconds = self.every_seconds
+        if seconds is not None and time.monotonic() - self._saved_at >= seconds:
+            return True
+        if isinstance(self.save_freq, int):
+            return position.batches > 0 and position.batches % self.save_freq == 0
+        return position.batches == 0
+
+    def _save(self, position: Position, *, wait: bool) -> None:
+        assert self._run is not None  # given before training begins
+        assert self._store is not None
+        tensors, state = self._run.capture(position)
+        if self._saver is None:
+            self._store.save(tensors, state, str(position))
+        else:
+            self._saver.save(tensors, state, str(position))
+            if wait:
+                self._saver.finish()
+        self._saved_at = time.monotonic()
+        for text in self._store.problems:
+            warnings.warn(f"BackupAndRestore: {text}", stacklevel=2)
+        self._store.problems.clear()
+
+    def _guarded(self, work: Any) -> None:
+        """Do what may meet a full disk, and follow `on_save_error` if it does."""
+        try:
+            work()
+        except StorageError as error:
+            if self.on_save_error == "raise":
+                raise
+            warnings.warn(f"BackupAndRestore: the run was not saved: {error}", stacklevel=2)
+
+
+def _is_count(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _clock(saved_at: str) -> str:
+    """Return a time of UTC as a clock on the wall shows it, with the day if it was another one."""
+    then = datetime.strptime(saved_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).astimezone()
+    today = then.date() == datetime.now().astimezone().date()
+    return then.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S")

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final
 
 from epochal.core.errors import UsageTypeError, unknown_name
 from epochal.logs import LogNames
+from epochal.state import Position, Run
 
 __all__ = ["HOOKS", "Callback"]
 
@@ -72,6 +73,9 @@ class Callback:
     state: ClassVar[Sequence[str]] = ()
     """Attributes that a resumed run needs back, such as `("best", "wait")`."""
 
+    saves_run: ClassVar[bool] = False
+    """Whether it saves runs: it is given the `Run`, and called wherever one can be saved."""
+
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         for name, member in vars(cls).items():
@@ -103,6 +107,12 @@ class Callback:
     def observe(self, callback: "Callback", hook: str, seconds: float) -> None:
         """Learn how long a hook of another callback took."""
 
+    def set_run(self, run: Run) -> None:
+        """Take the run, to bring it back; called before `on_train_begin` if it saves runs."""
+
+    def save_point(self, position: Position) -> None:
+        """Save the run if it is due; called after each batch and each epoch, all hooks done."""
+
     def failed(self, error: BaseException) -> None:
         """Learn which exception ends `fit`, `evaluate` or `predict`; called before `close`."""
 
@@ -127,6 +137,12 @@ class Callback:
                     f"got {sorted(state)}, expected {sorted(self.state)}"
                 )
             setattr(self, name, state[name])
+
+    def before_resume(self, state: Mapping[str, Any]) -> None:
+        """Learn what `load_state_dict` will be given after `on_train_begin`, in a run that goes on.
+
+        For callbacks that open files in `on_train_begin`: they continue them instead.
+        """
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Run before the first epoch."""

@@ -5,14 +5,14 @@ import io
 import json
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Never
 
 from epochal.callbacks.base import Callback
 from epochal.core.errors import UsageError, reject_unknown
 from epochal.logs import LogNames
-from epochal.storage import LineFile
+from epochal.storage.lines import LineFile, LineMark, cut_lines
 
 __all__ = ["CSVLogger"]
 
@@ -61,6 +61,20 @@ class CSVLogger(Callback):
         self._columns: list[str] | None = None
         self._file: LineFile | None = None
         self._warned = False
+        self._mark: LineMark | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the columns, and how much of the file belongs to the run so far."""
+        mark = None if self._file is None else list(self._file.mark())
+        return {"columns": self._columns, "mark": mark}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with the columns of the run; the file has been continued by then."""
+        self._columns = state["columns"]
+
+    def before_resume(self, state: Mapping[str, Any]) -> None:
+        """Note how far the file belongs to the run: the rows behind that will come again."""
+        self._mark = None if state["mark"] is None else LineMark(*state["mark"])
 
     def check(self, names: LogNames) -> Iterable[str]:
         """Fix the columns, and compare them with those of a file to append to."""
@@ -78,7 +92,10 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Open the file, and write the header if the columns are known."""
         self.close()
-        self._file = LineFile(self.filename, append=self.append)
+        mark, self._mark = self._mark, None
+        if mark is not None:
+            cut_lines(self.filename, mark)
+        self._file = LineFile(self.filename, append=self.append or mark is not None)
         self._columns, self._warned = None, False
         if self._names is not None:
             self._begin(["epoch", *self._names])

@@ -6,6 +6,7 @@ from typing import Any, Never
 
 from epochal.callbacks.base import HOOKS, Callback
 from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
+from epochal.state import Position, Run
 
 __all__ = ["CallbackList", "by_needs"]
 
@@ -95,6 +96,21 @@ class CallbackList:
         for callback in self.callbacks:
             if callback.takes_predictions:
                 callback.take_predictions(y_true, y_pred, sample_weight)
+
+    @property
+    def savers(self) -> list[Callback]:
+        """Return the callbacks that save runs."""
+        return [callback for callback in self.callbacks if callback.saves_run]
+
+    def set_run(self, run: Run) -> None:
+        """Hand the run to every callback that saves runs."""
+        for callback in self.savers:
+            callback.set_run(run)
+
+    def save_point(self, position: Position) -> None:
+        """Say to those who save runs that this one can be saved now."""
+        for callback in self.savers:
+            callback.save_point(position)
 
     def failed(self, error: BaseException) -> None:
         """Tell every callback what ends the run; what goes wrong then is noted on that error."""

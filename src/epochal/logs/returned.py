@@ -76,6 +76,17 @@ class Returned:
             return plain_number(self._means[name].at(self._means[name].moment()))
         return plain_number(self._last[name])
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums of the pass, for a checkpoint in its middle."""
+        means = {name: mean.state_dict() for name, mean in self._means.items()}
+        return {"means": means, "last": dict(self._last)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        for name, mean in state["means"].items():
+            self._means.setdefault(name, RunningMean()).load_state_dict(mean)
+        self._last = dict(state["last"])
+
     def close(self) -> None:
         """Nothing is left to be computed."""
 

@@ -1,6 +1,7 @@
 """The mean of the batches so far, summed when somebody asks."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -59,6 +60,23 @@ class RunningMean:
         else:
             total, weight = _summed(moment)
         return total / weight if weight else float("nan")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything as it is: when it was saved must not change a bit of what follows."""
+        total = self._total.clone() if isinstance(self._total, Tensor) else self._total
+        values = torch.stack(self._values) if self._values else None
+        return {
+            "total": total,
+            "weight": self._weight,
+            "values": values,
+            "weights": list(self._weights),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        self._total, self._weight = state["total"], state["weight"]
+        self._values = [] if state["values"] is None else list(state["values"].unbind())
+        self._weights = list(state["weights"])
 
     def _fold(self) -> None:
         if self._values:

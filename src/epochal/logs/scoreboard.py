@@ -50,6 +50,12 @@ class Measure(Protocol):
     def restore(self, snapshot: State) -> None:
         """Put a snapshot back."""
 
+    def everything(self) -> dict[str, Any]:
+        """Return all that updates have changed, for a checkpoint."""
+
+    def take_everything(self, state: Mapping[str, Any]) -> None:
+        """Take back what `everything` returned."""
+
 
 class Scored(NamedTuple):
     """One metric in its place: the name it is logged under and the output it looks at."""
@@ -114,7 +120,7 @@ class Scoreboard:
         self._direct = [entry for entry in scored if not entry.metric.coalesce]
         self._kept: list[Kept] = []
         self._values = 0
-        self._scored_last: list[Kept] | None = None  # what led to `_base`
+        self._read: _Read | None = None
         for entry in scored:
             entry.metric.reset_state()
         self._base: State = tuple(entry.metric.snapshot() for entry in self._coalesced)
@@ -154,6 +160,28 @@ class Scoreboard:
             {name: value for entry in self._direct for name, value in _results(entry)},
         )
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sums of the pass and what is still to be scored, for a checkpoint.
+
+        Nothing is scored for it: when a run is saved must not change a bit of what it logs.
+        """
+        return {
+            "means": {name: mean.state_dict() for name, mean in self._means.items()},
+            "base": self._base,
+            "kept": [list(batch) for batch in self._kept],
+            "direct": [entry.metric.everything() for entry in self._direct],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` returned."""
+        for name, mean in state["means"].items():
+            self._means[name].load_state_dict(mean)
+        self._base = state["base"]
+        self._kept = [Kept(*batch) for batch in state["kept"]]
+        self._values = sum(_size(batch.y_true) + _size(batch.y_pred) for batch in self._kept)
+        for entry, direct in zip(self._direct, state["direct"], strict=True):
+            entry.metric.take_everything(direct)
+
     def close(self) -> None:
         """Score what is left; the pass is over and another one may use the metrics."""
         self._score()
@@ -170,30 +198,49 @@ class Scoreboard:
         """Return a coalesced metric's result for `base` plus the first `length` of `kept`."""
         entry = self._scored[name]
         metric = entry.metric
-        if kept is self._kept and length == len(kept):
-            self._score()
-        if kept is self._scored_last and length == len(kept):
-            base, length = self._base, 0
         present = metric.snapshot()
         try:
-            joined = _joined(kept[:length])
-            shared: list[dict[Any, Any]] = [{} for _ in joined]
-            _advanced(entry, base[self._coalesced.index(entry)], joined, shared)
+            metric.restore(self._up_to(base, kept, length)[self._coalesced.index(entry)])
             return set_aside(entry.value(metric.result(), name))
         finally:
             metric.restore(present)
 
+    def _up_to(self, base: State, kept: list[Kept], length: int) -> State:
+        """Return the metrics' states after the first `length` of `kept`.
+
+        They are scored on the side: the sums of the pass are made at the same places whether
+        somebody reads or not, so that no bit of a history depends on when a screen was drawn.
+        """
+        read = self._read
+        if read is None or read.kept is not kept or read.length > length:
+            read = _Read(kept, 0, base)
+        if read.length < length:
+            read = _Read(kept, length, self._advanced(read.state, kept[read.length : length]))
+        self._read = read
+        return read.state
+
     def _score(self) -> None:
         if self._kept:
-            joined = _joined(self._kept)
-            # What several metrics compute of a batch, such as counts at thresholds, is made once.
-            shared: list[dict[Any, Any]] = [{} for _ in joined]
-            self._base = tuple(
-                _advanced(entry, base, joined, shared)
-                for entry, base in zip(self._coalesced, self._base, strict=True)
-            )
+            self._base = self._advanced(self._base, self._kept)
             # A new list, not a cleared one: earlier moments still point at the old.
-            self._scored_last, self._kept, self._values = self._kept, [], 0
+            self._kept, self._values, self._read = [], 0, None
+
+    def _advanced(self, base: State, kept: list[Kept]) -> State:
+        joined = _joined(kept)
+        # What several metrics compute of a batch, such as counts at thresholds, is made once.
+        shared: list[dict[Any, Any]] = [{} for _ in joined]
+        return tuple(
+            _advanced(entry, state, joined, shared)
+            for entry, state in zip(self._coalesced, base, strict=True)
+        )
+
+
+class _Read(NamedTuple):
+    """How far batches that are still to be scored have been scored on the side."""
+
+    kept: list[Kept]
+    length: int
+    state: State
 
 
 class Moment(NamedTuple):

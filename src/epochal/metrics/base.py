@@ -1,9 +1,11 @@
 """What a metric is: weights that add up over batches, and a result that can be read any time."""
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Never, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -196,6 +198,25 @@ class Metric(Configurable, ABC):
         for name, weight in weights.items():
             weight.assign(state[name])
 
+    def everything(self) -> dict[str, Any]:
+        """Return the weights and whatever else may have changed since the metric was made.
+
+        A checkpoint inside of an epoch needs it for metrics that keep sums in plain attributes:
+        tensors, arrays, numbers, text, and lists and dicts of them.
+        """
+        own = {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("_weights", "_shared") and _is_plain(value)
+        }
+        return {"weights": self.state_dict(), "attributes": copy.deepcopy(own)}
+
+    def take_everything(self, state: Mapping[str, Any]) -> None:
+        """Take back what `everything` returned."""
+        self.load_state_dict(state["weights"])
+        for name, value in state["attributes"].items():
+            setattr(self, name, value)
+
     def merge_state(self, others: Iterable["Metric"]) -> None:
         """Take in what other metrics of the same kind have seen, as if this one had seen it all.
 
@@ -297,3 +318,12 @@ def blocks(*parts: Tensor, rows: int = 2**14) -> Iterator[tuple[Tensor, ...]]:
     """
     for start in range(0, len(parts[0]), rows):
         yield tuple(part[start : start + rows] for part in parts)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is made of tensors, arrays, numbers and text alone."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (Tensor, np.ndarray, str, bool, int, float))

@@ -1,6 +1,6 @@
 """Metrics of the torchmetrics library, as they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Never
 
 from torch import Tensor, nn
@@ -61,6 +61,21 @@ class TorchMetric(Metric):
     @override
     def reset_state(self) -> None:
         self.metric.reset()
+
+    @override
+    def everything(self) -> dict[str, Any]:
+        return {
+            name: {"states": dict(single.metric_state), "updates": single._update_count}
+            for name, single in _singles(self.metric).items()
+        }
+
+    @override
+    def take_everything(self, state: Mapping[str, Any]) -> None:
+        for name, single in _singles(self.metric).items():
+            for key, value in state[name]["states"].items():
+                setattr(single, key, value)
+            single._update_count = state[name]["updates"]
+            single._computed = None  # what was computed of other states
 
     @override
     def merge_state(self, others: Iterable[Metric]) -> None:

@@ -57,9 +57,11 @@ def _packed(value: Any, path: str, what: str, tensors: dict[str, Tensor]) -> Any
             for index, item in enumerate(value)
         ]
         return items if isinstance(value, list) else tuple(items)
-    if value is None or isinstance(value, (str, bool, int, float)):
-        # A float of a class of its own (a learning rate, say) is a float here.
-        return float(value) if isinstance(value, float) else value
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (str, int, float):
+        if isinstance(value, kind):
+            return kind(value)  # a class of its own, such as a learning rate's, is a number here
     raise UsageTypeError(
         f"{what}: {path or 'it'} is a {type(value).__name__}, which a checkpoint cannot hold; keep "
         "tensors, arrays, numbers, text, and lists, tuples and dicts of them"

@@ -64,17 +64,27 @@ class Run:
         feed: What it is trained on.
         callbacks: All callbacks, in order.
         rate: The learning rate that the script asked for; NaN without an optimizer.
+        initial_epoch: The epoch that the script asked to begin with.
     """
 
-    def __init__(self, model: Any, feed: Feed, callbacks: Sequence[_Stateful], rate: float) -> None:
+    def __init__(
+        self,
+        model: Any,
+        feed: Feed,
+        callbacks: Sequence[_Stateful],
+        rate: float,
+        initial_epoch: int = 0,
+    ) -> None:
         self.model = model
         self.feed = feed
         self.callbacks = callbacks
         self.rate = rate
-        self.board: Board | None = None
-        """The sums of the epoch under way; None between two epochs."""
+        self.initial_epoch = initial_epoch
+        self.start: Position | None = None
+        """Where a run that goes on stood; None for one that begins."""
         self.last_logs: dict[str, Any] = {}
         """What the last finished epoch logged."""
+        self._board: Board | None = None
         self._waiting: dict[str, Any] | None = None
 
     def capture(self, position: Position) -> tuple[dict[str, Tensor], Any]:
@@ -102,11 +112,11 @@ class Run:
             "buffers": self._unlisted_buffers(),
             "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
             "untrainable": [name for name, layer in self._layers() if not layer.trainable],
-            "optimizer": None if model.optimizer is None else _text(model.optimizer.state_dict()),
+            "optimizer": None if model.optimizer is None else model.optimizer.state_dict(),
             "generators": capture_generators(self._owners()),
             "feed": self.feed.position(position.batches),
-            "board": None if self.board is None else self.board.state_dict(),
-            "metrics": [_metric_state(metric) for metric in self._metrics(position)],
+            "board": None if self._board is None else self._board.state_dict(),
+            "metrics": [metric.everything() for metric in self._metrics(position)],
             "callbacks": [
                 {"class": type(callback).__name__, "state": callback.state_dict()}
                 for callback in self.callbacks
@@ -117,11 +127,11 @@ class Run:
         }
         return pack(tree, "the run")
 
-    def prepare(self, tensors: Mapping[str, Tensor], plain: Any) -> Position:
+    def prepare(self, tensors: Mapping[str, Tensor], plain: Any) -> Position | None:
         """Take what was captured; nothing is changed before `restore`.
 
         Returns:
-            Where the run stood.
+            Where the run stood; None if the script asks to begin behind that.
 
         Raises:
             UsageError: If it was captured of another run than this one; every difference is listed.
@@ -129,11 +139,14 @@ class Run:
         if not isinstance(plain, dict) or plain.get("version") != VERSION:
             raise UsageError("the checkpoint is of another version of epochal; begin anew")
         tree = unpack(tensors, plain)
+        if tree["position"][0] < self.initial_epoch:
+            return None
         self._check(tree)
         self._waiting = tree
         for callback, state in self._paired(tree["callbacks"]):
             callback.before_resume(state)
-        return Position(*tree["position"])
+        self.start = Position(*tree["position"])
+        return self.start
 
     def doubts(self) -> Iterable[str]:
         """Return why the run that was prepared may go on in other last bits than it would have."""
@@ -143,7 +156,7 @@ class Run:
                 yield f"{name} was {saved.get(name)} and is {value}"
 
     def restore(self) -> None:
-        """Put everything back that `prepare` has taken, except the sums of an open epoch."""
+        """Put back what `prepare` has taken; the sums of an open epoch wait for `open`."""
         tree = self._waiting
         if tree is None:
             return
@@ -158,13 +171,13 @@ class Run:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name not in tree["frozen"])
         if model.optimizer is not None and tree["optimizer"] is not None:
-            model.optimizer.load_state_dict(_untext(tree["optimizer"]))
+            model.optimizer.load_state_dict(tree["optimizer"])
             if self.rate != tree["rate"] and not model.optimizer.scheduled:
                 model.optimizer.learning_rate = self.rate  # the script asks for another one now
         for metric, state in zip(
             self._metrics(Position(*tree["position"])), tree["metrics"], strict=True
         ):
-            _load_metric(metric, state)
+            metric.take_everything(state)
         for callback, state in self._paired(tree["callbacks"]):
             callback.load_state_dict(state)
         self.last_logs = tree["last_logs"]
@@ -172,11 +185,16 @@ class Run:
         self.feed.resume(tree["feed"])
         restore_generators(tree["generators"], self._owners())
 
-    def restore_board(self, board: Board) -> None:
-        """Put the sums of the open epoch back, and be done with what was captured."""
-        if self._waiting is not None and self._waiting["board"] is not None:
-            board.load_state_dict(self._waiting["board"])
-        self._waiting = None
+    def open(self, board: Board | None) -> None:
+        """Take the sums of an epoch that begins, and give those of a resumed one back.
+
+        Args:
+            board: The sums; None when the epoch is over.
+        """
+        self._board = board
+        waiting, self._waiting = self._waiting, None
+        if board is not None and waiting is not None and waiting["board"] is not None:
+            board.load_state_dict(waiting["board"])
 
     def identity(self) -> dict[str, Any]:
         """Return what makes this run the one it is: with anything else of it, it is another."""
@@ -245,7 +263,7 @@ class Run:
 def conditions() -> dict[str, Any]:
     """Return what the last bits of results depend on beside the run."""
     return {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "python": ".".join(map(str, sys.version_info[:2])),
         "threads": torch.get_num_threads(),
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
@@ -255,20 +273,3 @@ def conditions() -> dict[str, Any]:
 
 def _shape(value: Tensor) -> str:
     return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
-
-
-def _text(state: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if value is not None}
-
-
-def _untext(state: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(state)
-
-
-def _metric_state(metric: Any) -> dict[str, Any]:
-    state: dict[str, Any] = metric.state_dict()
-    return state
-
-
-def _load_metric(metric: Any, state: Any) -> None:
-    metric.load_state_dict(state)

@@ -10,6 +10,7 @@ from epochal.callbacks import CallbackList, History
 from epochal.core.trees import map_leaves
 from epochal.data import Feed
 from epochal.logs import Logs, Moment, Returned, Scored
+from epochal.state import Position
 from epochal.training.compiled import Compiled
 from epochal.training.plan import EvaluatePlan, FitPlan, PredictPlan
 from epochal.training.step import as_data, batch_size, predict_step, test_step, train_step
@@ -19,18 +20,25 @@ __all__ = ["run_evaluate", "run_fit", "run_predict"]
 
 def run_fit(plan: FitPlan) -> History:
     """Train for the planned epochs and return what they logged."""
-    model, callbacks, compiled = plan.model, plan.callbacks, plan.compiled
+    model, callbacks, compiled, run = plan.model, plan.callbacks, plan.compiled, plan.run
     with _released(plan), compiled.fitting():
         model.stop_training = model.diverged = False
-        model.initial_epoch = plan.initial_epoch
         last: tuple[Moment | Returned, Moment | Returned | None] | None = None
+        callbacks.set_run(run)
+        start = run.start or Position(plan.initial_epoch, 0)
+        model.initial_epoch = start.epoch
         callbacks.on_train_begin()
-        # Read only now: a callback that brings a run back says here where it had been.
+        if not start.batches:
+            run.restore()
+        # Read only now: a callback may have set it in `on_train_begin`.
         for epoch in range(model.initial_epoch, plan.epochs):
             if model.stop_training:
                 break
             callbacks.on_epoch_begin(epoch)
-            trained = train_epoch(plan, epoch)
+            done = start.batches if epoch == start.epoch else 0
+            if done:
+                run.restore()  # what hooks at the beginning of the epoch did is in what was saved
+            trained = train_epoch(plan, epoch, done)
             if trained is None:
                 break
             validated = None
@@ -40,23 +48,28 @@ def run_fit(plan: FitPlan) -> History:
             last = (trained, validated)
             callbacks.on_epoch_end(epoch, plan.epoch_logs(*last))
             compiled.end_epoch()
+            if callbacks.savers:
+                run.last_logs = dict(plan.epoch_logs(*last))
+                callbacks.save_point(Position(epoch + 1, 0))
         compiled.finish()
         # Logs of their own: what callbacks added to the last epoch's is not in them, as in Keras.
-        callbacks.on_train_end({} if last is None else plan.epoch_logs(*last))
+        callbacks.on_train_end(run.last_logs if last is None else plan.epoch_logs(*last))
     return plan.history
 
 
-def train_epoch(plan: FitPlan, epoch: int) -> Moment | Returned | None:
-    """Train on the batches of one epoch; None if the data gave none."""
+def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned | None:
+    """Train on the batches of one epoch, of which some may be done; None if the data gave none."""
     model, callbacks, compiled = plan.model, plan.callbacks, plan.compiled
     begins = bool(callbacks.hooks("on_train_batch_begin"))
     ends = bool(callbacks.hooks("on_train_batch_end"))
+    saves = bool(callbacks.savers)
     own = "train_step" in compiled.own
     every = compiled.execution.steps_per_execution
     model.train()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard()
-    batches = 0
-    for batches, batch in enumerate(plan.feed.epoch(epoch), start=1):
+    plan.run.open(board)
+    batches = done
+    for batches, batch in enumerate(plan.feed.epoch(epoch), start=done + 1):
         if begins and (every == 1 or batches % every == 1):
             callbacks.call_batch("on_train_batch_begin", batches - 1)
         if isinstance(board, Returned):
@@ -73,6 +86,8 @@ def train_epoch(plan: FitPlan, epoch: int) -> Moment | Returned | None:
                 callbacks.call_batch("on_train_batch_end", batches - 1, logs)
         if model.stop_training:
             break
+        if saves:
+            callbacks.save_point(Position(epoch, batches))
     if ends and batches % every:
         logs = Logs(board.names, board.moment().read, plan.unlisted())
         callbacks.call_batch("on_train_batch_end", batches - 1, logs)
@@ -81,6 +96,7 @@ def train_epoch(plan: FitPlan, epoch: int) -> Moment | Returned | None:
         if not batches:
             return None
     board.close()
+    plan.run.open(None)
     return board.moment()
 
 

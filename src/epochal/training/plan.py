@@ -11,6 +11,7 @@ from epochal.core.errors import Problems, UsageError
 from epochal.core.random import draw_seed
 from epochal.data import Feed, Source
 from epochal.logs import LogNames, Logs, Moment, Returned, Scored
+from epochal.state import Run
 from epochal.training.arguments import FitArguments, Verbose, check_numbers, check_shared
 from epochal.training.compiled import Compiled
 from epochal.training.feeding import feed_of_one_pass, feeds_of_fit, first_look
@@ -40,6 +41,7 @@ class FitPlan:
     initial_epoch: int
     validation_freq: int | Sequence[int]
     list_learning_rate: bool
+    run: Run
     first_rate: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -164,6 +166,7 @@ def plan_fit(model: Any, compiled: Compiled, given: FitArguments) -> FitPlan:
     problems.raise_if_any()
     compiled.build_optimizer()
     model.history = history
+    rate = float("nan") if compiled.optimizer is None else float(compiled.optimizer.learning_rate)
     return FitPlan(
         model,
         compiled,
@@ -175,6 +178,7 @@ def plan_fit(model: Any, compiled: Compiled, given: FitArguments) -> FitPlan:
         given.initial_epoch,
         given.validation_freq,
         changes_rate,
+        Run(model, feed, list(callbacks), rate, given.initial_epoch),
     )
 
 
