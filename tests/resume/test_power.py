@@ -27,7 +27,7 @@ SCENARIOS = [
 def test_in_1400_states_after_a_power_failure_no_acknowledged_save_is_lost(quick):
     states, failures = 0, []
     for scenario in SCENARIOS:
-        *_, report = power_sweep(scenario, quick, limit=150)
+        *_, report = power_sweep(scenario, quick, limit=128)
         states += report.states
         failures += report.failures
     assert failures == []

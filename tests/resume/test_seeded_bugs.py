@@ -1,17 +1,28 @@
 """The proofs can fail: each bug that others had, put into our code, is caught by one of them."""
 
+import contextlib
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from epochal.cli.selftest.crash import kill_sweep
-from epochal.cli.selftest.disks import FastDisk
+from epochal.cli.selftest.disks import FailingDisk, FastDisk
+from epochal.cli.selftest.faults import fault_points, fault_sweep, operations_of
 from epochal.cli.selftest.power import PowerDisk
 from epochal.cli.selftest.power_sweep import power_sweep
 from epochal.cli.selftest.scenario import StoreScenario
-from epochal.storage import CheckpointStore, Manifest, checkpoint_files, checkpoints, save_tensors
+from epochal.storage import (
+    CheckpointStore,
+    Manifest,
+    StorageError,
+    checkpoint_files,
+    checkpoints,
+    save_tensors,
+)
 from epochal.storage.checkpoint_files import MANIFEST, STATE, TENSORS, name_of
 from epochal.storage.disk import DiskFile, disk, write_all
 
@@ -118,7 +129,7 @@ def test_a_temporary_folder_on_another_disk_is_caught(quick, monkeypatch):
         folder = self.folder / manifest.name
         disk().mkdir(folder)
         for name in (TENSORS, STATE, MANIFEST):
-            with DiskFile(folder / name, checkpoint_files.os.O_CREAT) as file:
+            with DiskFile(folder / name, os.O_CREAT) as file:
                 write_all(file.fileno(), (aside / name).read_bytes())
         checkpoints.Remover(aside.parent, self.run_id, []).leftover(aside)
 
@@ -191,7 +202,7 @@ def test_a_hash_that_is_not_compared_is_caught(quick, monkeypatch):
         lambda path, *, keep, size=None, sha256=None: read(path, keep=keep, size=size),
     )
     with CheckpointStore(quick) as store:
-        store.save({"w": checkpoint_files.torch.ones(4)}, {})
+        store.save({"w": torch.ones(4)}, {})
         path = quick / "ckpt-00000001" / TENSORS
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
@@ -199,3 +210,71 @@ def test_a_hash_that_is_not_compared_is_caught(quick, monkeypatch):
         found, _ = store.newest()
         assert found is not None  # what test_corruption demands never to happen
         assert found.tensors["w"].tolist() != [1, 1, 1, 1]
+
+
+class Swallows(StoreScenario):
+    def save(self, store, weights, state):
+        with contextlib.suppress(StorageError):
+            super().save(store, weights, state)
+
+
+class Bare(StoreScenario):
+    def save(self, store, weights, state):
+        try:
+            super().save(store, weights, state)
+        except StorageError as error:
+            raise RuntimeError("failed") from error
+
+
+class Vague(StoreScenario):
+    def save(self, store, weights, state):
+        try:
+            super().save(store, weights, state)
+        except StorageError as error:
+            raise StorageError(error.errno, "the disk is broken") from error
+
+
+class Nervous(StoreScenario):
+    def save(self, store, weights, state):
+        super().save(store, weights, state)
+        if isinstance(failing := disk(), FailingDisk):
+            raise StorageError(failing._error, f"{store.folder} looks odd")
+
+
+class Forgetful(StoreScenario):
+    def write_best(self, folder, weights, step):
+        with contextlib.suppress(StorageError):
+            super().write_best(folder, weights, step)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (Swallows, "1 saves were acknowledged, 0 are there"),
+        (Bare, "RuntimeError instead of a StorageError"),
+        (Vague, "the error does not say what happened"),
+        (Nervous, "an error that nobody made"),
+        (Forgetful, "what was there is harmed"),
+    ],
+)
+def test_errors_that_are_hidden_or_changed_are_caught(quick, kind, said):
+    scenario = kind(steps=2, size=10)
+    plans = fault_points(operations_of(StoreScenario(steps=2, size=10), quick))
+    reports = fault_sweep(scenario, quick, plans)
+    assert any(said in failure for report in reports for failure in report.failures[-1:])
+
+
+class Unsteady(StoreScenario):
+    def write_best(self, folder, weights, step):
+        super().write_best(folder, weights + torch.rand(()), step)
+
+
+def test_a_run_that_does_not_end_the_same_is_caught(quick):
+    scenario = Unsteady(steps=2, size=10)
+    [said] = lost_in_a_kill(quick, scenario, limit=3)
+    assert "best.safetensors differs" in said
+    [said] = lost_with_the_power(quick, scenario)
+    assert "best.safetensors differs" in said
+    plan = fault_points(operations_of(scenario, quick))[:1]
+    *_, report = fault_sweep(scenario, quick, plan)
+    assert "best.safetensors differs" in report.failures[0]
