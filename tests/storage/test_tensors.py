@@ -217,6 +217,18 @@ def test_files_written_before_there_were_hashes_are_read(path):
     assert tensors["b"] is tensors["a"]
 
 
+def test_large_tensors_are_hashed_too(path):
+    """Several at a time, by threads."""
+    tensors = {name: torch.arange(400_000.0) + index for index, name in enumerate("abc")}
+    save_tensors(path, {**tensors, "small": torch.ones(1)})
+    data = bytearray(path.read_bytes())
+    assert torch.equal(load_tensors(path)[0]["b"], tensors["b"])
+    data[2_000_000] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match="the values of 'b' are not what was written"):
+        load_tensors(path)
+
+
 def test_every_bit_of_a_file_counts(path):
     save_tensors(path, {"a": torch.arange(5.0), "b": torch.ones(3)}, {"note": "text"})
     data = bytearray(path.read_bytes())

@@ -208,6 +208,9 @@ def warm(folder):
                     other = folder / f"warm-{path.name}"
                     other.write_bytes(content)
                     act(action, str(other), {})
+    from rich.cells import cell_len
+
+    cell_len("尾")  # reads its table of wide characters when the first one comes
     print(json.dumps("ready"), flush=True)
 
 

@@ -99,8 +99,8 @@ class _Reader:
         versions, sizes = start[8:13], start[13:15]
         if versions[0] in (2, 3):
             source.refuse(
-                "it was written with libver='latest'; write it again with h5py's default "
-                "(h5repack -l CONTI --low=0 --high=0 old.h5 new.h5)"
+                "it was written with libver='latest', of which the structure is another; write it "
+                "again with h5py's default"
             )
         if versions.strip(b"\0") or sizes != b"\x08\x08":
             source.refuse("its head is damaged, or of a kind that h5py does not write by default")
