@@ -28,7 +28,9 @@ class Span:
         b'de'
     """
 
-    def __init__(self, source: bytes | FileIO, size: int, what: str, start: int = 0) -> None:
+    def __init__(
+        self, source: bytes | bytearray | FileIO, size: int, what: str, start: int = 0
+    ) -> None:
         self._source = source
         self._start = start
         self.size = size
@@ -51,9 +53,9 @@ class Span:
             StorageError: If the machine cannot read.
         """
         self._check(offset, count)
-        if isinstance(self._source, bytes):
+        if isinstance(self._source, (bytes, bytearray)):
             begin = self._start + offset
-            return self._source[begin : begin + count]
+            return bytes(self._source[begin : begin + count])
         data = bytearray(count)
         self._fill(self._source, offset, memoryview(data))
         return bytes(data)
@@ -66,7 +68,7 @@ class Span:
             StorageError: If the machine cannot read.
         """
         self._check(offset, len(target))
-        if isinstance(self._source, bytes):
+        if isinstance(self._source, (bytes, bytearray)):
             begin = self._start + offset
             target[:] = memoryview(self._source)[begin : begin + len(target)]
         else:

@@ -1,7 +1,6 @@
 """Tensors as the bytes of a safetensors file, made and read piece by piece."""
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,7 +8,9 @@ import torch
 
 from epochal.core.errors import Problems, UsageError
 from epochal.storage.digests import hash_all, hash_of_header
+from epochal.storage.spans import Span
 from epochal.storage.strict_json import parse_json
+from epochal.storage.tensor_header import read_header
 
 __all__ = [
     "DTYPES",
@@ -43,7 +44,6 @@ _NAMES = {
     torch.bool: "BOOL",
 }
 DTYPES = {name: dtype for dtype, name in _NAMES.items()}
-_MAX_HEADER = 100_000_000  # what the safetensors library reads
 
 
 class TensorBytes:
@@ -131,35 +131,24 @@ def decode_tensors(
         UsageError: If the bytes are not such a file.
     """
     data = data if isinstance(data, bytearray) else bytearray(data)
-    size = int.from_bytes(data[:8], "little")
-    start = 8 + size
-    if len(data) < start or size > _MAX_HEADER:
-        raise UsageError(f"{what} is not a safetensors file, or was cut short")
-    header = parse_json(bytes(data[8:start]), f"the header of {what}", max_bytes=_MAX_HEADER)
+    entries, notes = read_header(Span(data, len(data), what))
     try:
-        own = json.loads(header.pop("__metadata__")[KEY])
-        tensors, at = {}, 0
-        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-            dtype, shape = DTYPES[entry["dtype"]], [int(length) for length in entry["shape"]]
-            count = math.prod(shape)
-            end = at + count * dtype.itemsize
-            # Without holes or overlaps, inside of the file: before anything is made of it.
-            if entry["data_offsets"] != [at, end] or min(shape, default=0) < 0:
-                raise ValueError(f"{name!r} is not where it should be")
-            if start + end > len(data):
-                raise ValueError(f"{name!r} ends behind the end of the file")
+        own = parse_json(notes[KEY], f"the {KEY!r} metadata of {what}")
+        tensors = {}
+        for entry in entries:
+            dtype = DTYPES[entry.dtype]
+            count = entry.nbytes // dtype.itemsize
             flat = (
-                torch.frombuffer(data, dtype=dtype, count=count, offset=start + at)
+                torch.frombuffer(data, dtype=dtype, count=count, offset=entry.offset)
                 if count
                 else torch.empty(0, dtype=dtype)
             )
-            tensors[name] = flat.reshape(shape)
-            at = end
-        if start + at != len(data):
-            raise ValueError("bytes are left over")
+            tensors[entry.name] = flat.reshape(entry.shape)
         tied = {alias: tensors[name] for alias, name in own["ties"].items()}
         return tensors | tied, dict(own["metadata"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, UsageError):
+            raise
         raise UsageError(f"{what} is not a safetensors file of ours: {error}") from error
 
 
