@@ -73,7 +73,7 @@ def near(first: Any, second: Any, slack: float = 1e-4) -> bool:
 def test_a_compiled_run_logs_and_learns_what_a_plain_one_does(make: Make) -> None:
     compiled, logged = train(make, compiled=True)
     plain, expected = train(make, compiled=False)
-    assert compiled._compiled.jit.works  # the last batch has 6 rows: two shapes
+    assert compiled._compiled.fast.works  # the last batch has 6 rows: two shapes
     assert near(compiled, plain)
     assert {name: pytest.approx(values, rel=1e-4) for name, values in expected.items()} == logged
 
@@ -81,7 +81,7 @@ def test_a_compiled_run_logs_and_learns_what_a_plain_one_does(make: Make) -> Non
 def test_half_precision_is_compiled_as_well() -> None:
     compiled, logged = train(dense, compiled=True, mixed_precision="bfloat16")
     _, expected = train(dense, compiled=False, mixed_precision="bfloat16")
-    assert compiled._compiled.jit.works
+    assert compiled._compiled.fast.works
     assert logged["loss"] == pytest.approx(expected["loss"], rel=0.02)
 
 
@@ -91,7 +91,7 @@ def test_dropout_draws_what_it_draws_in_a_plain_run() -> None:
 
     compiled, _ = train(noisy, compiled=True)
     plain, _ = train(noisy, compiled=False)
-    assert compiled._compiled.jit.works
+    assert compiled._compiled.fast.works
     assert near(compiled, plain, slack=1e-5)
 
 
@@ -165,8 +165,8 @@ def test_a_weight_that_no_output_depends_on_is_not_decayed() -> None:
     before = model.state_dict()["idle.weight"].clone()
     model.fit(X, Y, epochs=2, verbose=0)
     assert model._compiled is not None
-    assert model._compiled.jit is not None
-    assert model._compiled.jit.works
+    assert model._compiled.fast is not None
+    assert model._compiled.fast.works
     assert torch.equal(model.state_dict()["idle.weight"], before)
 
 
@@ -175,7 +175,7 @@ def test_a_layer_frozen_between_two_fits_stays_as_it_is() -> None:
     model.layers[0].trainable = False
     before = model.layers[0].weight.detach().clone()
     model.fit(X, Y, verbose=0)
-    assert model._compiled.jit.works
+    assert model._compiled.fast.works
     assert torch.equal(model.layers[0].weight, before)
 
 
@@ -186,7 +186,7 @@ def test_a_weight_that_is_replaced_is_the_one_that_is_trained() -> None:
     first.weight = nn.Parameter(other.clone())
     model.compile("adam", "binary_crossentropy", jit_compile=True)
     model.fit(X, Y, verbose=0)
-    assert model._compiled.jit.works
+    assert model._compiled.fast.works
     assert not torch.equal(first.weight, other)
 
 
@@ -198,8 +198,8 @@ def test_batches_of_many_shapes_are_not_all_compiled(monkeypatch: pytest.MonkeyP
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.fit(batches, verbose=0)
-    assert model._compiled.jit.works
-    assert len(model._compiled.jit._seen["train"]) == 2
+    assert model._compiled.fast.works
+    assert len(model._compiled.fast._seen["train"]) == 2
 
 
 def test_several_outputs_and_sample_weights_are_compiled() -> None:
@@ -222,5 +222,5 @@ def test_several_outputs_and_sample_weights_are_compiled() -> None:
         history = model.fit(X, target, sample_weight=weights, epochs=2, verbose=0)
         histories.append(history.history)
         assert model._compiled is not None
-        assert model._compiled.jit is None or model._compiled.jit.works
+        assert model._compiled.fast is None or model._compiled.fast.works
     assert {n: pytest.approx(v, rel=1e-4) for n, v in histories[1].items()} == histories[0]

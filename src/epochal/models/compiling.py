@@ -50,11 +50,14 @@ class CompiledModel(BaseModel):
             metrics: What to report beside the loss: names, `epochal.metrics` objects, functions
                 `(y_true, y_pred)`; a list, or lists or dicts by output.
             weighted_metrics: The same, for metrics that see the sample weights.
-            run_eagerly: Whether to compile nothing, which is what happens without `jit_compile`.
+            run_eagerly: Whether to run every step as it is written, for debugging: nothing is
+                compiled, and on a GPU nothing recorded.
             steps_per_execution: Batches between two calls of the batch hooks.
             jit_compile: Whether `torch.compile` makes one graph of forward, loss and gradients: it
                 takes seconds to minutes before the first step, and makes small nets about twice as
-                fast. Where it cannot, training goes on without, after a warning. `"auto"` is no.
+                fast. Where it cannot, training goes on without, after a warning. With `"auto"`
+                nothing is compiled; on a GPU, steps of models of torch's and this library's own
+                layers are recorded as CUDA graphs and replayed.
             auto_scale_loss: Whether float16 scales the loss by a factor that it finds by itself.
             mixed_precision: `"bfloat16"` or `"float16"` (also as Keras' `"mixed_bfloat16"`): the
                 type that matrix products and convolutions compute in. Weights, losses and metrics

@@ -245,12 +245,21 @@ class Optimizer(Configurable):
         """
         if self._plain:
             self._update()
-            self.iterations += 1
-            self._batches += 1
+            self.count_update()
         else:
             self._step_with_extras(self._require_built())
         for parameter in self._parameters:
             parameter.grad = None
+
+    @property
+    def direct(self) -> DirectUpdate | None:
+        """The kernel that makes updates with nothing around them; None where there is more."""
+        return self._direct if self._plain else None
+
+    def count_update(self) -> None:
+        """Note an update that somebody else has made through `direct`."""
+        self.iterations += 1
+        self._batches += 1
 
     def _update(self) -> None:
         """Let torch make the update, with less ado where there is a way."""

@@ -50,14 +50,20 @@ class DirectUpdate(ABC):
     def has_state(optimizer: torch.optim.Optimizer, parameters: list[Tensor]) -> bool:
         """Whether the optimizer remembers everything that the kernel reads."""
 
+    @property
     @abstractmethod
-    def run(self, rate: float, gradients: list[Tensor]) -> None:
+    def tensors(self) -> list[Tensor]:
+        """What the optimizer remembers, changed in place by every update."""
+
+    @abstractmethod
+    def run(self, rate: float | Tensor, gradients: list[Tensor]) -> None:
         """Update all weights in place."""
 
-    def __call__(self) -> bool:
-        """Update, or return False (and do nothing) where `torch.optim` has to do it."""
+    @property
+    def stands(self) -> bool:
+        """Whether the lists are still those of the optimizer, and nobody wants its own `step`."""
         optimizer = self._optimizer
-        if (
+        return not (
             optimizer.state.get(self._parameters[0]) is not self._first  # a state was loaded
             or len(optimizer.param_groups) != 1
             or optimizer._optimizer_step_pre_hooks
@@ -65,11 +71,17 @@ class DirectUpdate(ABC):
             or _global_optimizer_pre_hooks
             or _global_optimizer_post_hooks
             or profiler._is_profiler_enabled  # a trace names the step
-        ):
-            return False
+        )
+
+    def __call__(self) -> bool:
+        """Update, or return False (and do nothing) where `torch.optim` has to do it."""
         rate = self._group["lr"]
+        return self.stands and not isinstance(rate, Tensor) and self.update(rate)
+
+    def update(self, rate: float | Tensor) -> bool:
+        """Update with a learning rate, or return False where a weight has no gradient."""
         gradients = [p.grad for p in self._parameters]
-        if isinstance(rate, Tensor) or any(g is None or g.is_sparse for g in gradients):
+        if any(g is None or g.is_sparse for g in gradients):
             return False
         with torch.no_grad():
             self.run(rate, gradients)  # type: ignore[arg-type]  # none is None
@@ -100,8 +112,13 @@ class DirectAdam(DirectUpdate):
         # Weights that were thawed later have counted fewer steps, which is all right.
         return all("exp_avg" in optimizer.state.get(p, ()) for p in parameters)
 
+    @property
     @override
-    def run(self, rate: float, gradients: list[Tensor]) -> None:
+    def tensors(self) -> list[Tensor]:
+        return [self._counts, *self._means, *self._squares, *self._largest]
+
+    @override
+    def run(self, rate: float | Tensor, gradients: list[Tensor]) -> None:
         group = self._group
         beta_1, beta_2 = group["betas"]
         self._counts += 1
@@ -141,8 +158,13 @@ class DirectSGD(DirectUpdate):
         found = [optimizer.state.get(p, {}).get("momentum_buffer") for p in parameters]
         return all(buffer is not None for buffer in found)
 
+    @property
     @override
-    def run(self, rate: float, gradients: list[Tensor]) -> None:
+    def tensors(self) -> list[Tensor]:
+        return list(self._buffers)
+
+    @override
+    def run(self, rate: float | Tensor, gradients: list[Tensor]) -> None:
         group = self._group
         torch._fused_sgd_(
             self._parameters,

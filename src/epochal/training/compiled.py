@@ -16,6 +16,7 @@ from epochal.layers import Layer
 from epochal.logs import LogNames, Scoreboard, Scored
 from epochal.optimizers import Optimizer
 from epochal.training.execution import Execution, casting
+from epochal.training.graphs import GraphStep, is_safe
 from epochal.training.jit import CompiledStep, Computed
 from epochal.training.objective import Objective
 from epochal.training.scores import MetricPlan
@@ -65,7 +66,8 @@ class Compiled:
         self.execution = execution or Execution()
         self.casting = casting(None, torch.device("cpu"))
         """Entered around forward and loss: where mixed precision happens."""
-        self.jit: CompiledStep | None = None
+        self.fast: CompiledStep | GraphStep | None = None
+        """What runs steps faster than Python does, if there is anything."""
         self.passing: Passing = "one"
         self.compute_loss: Callable[..., Tensor] | None = (
             model.compute_loss if "compute_loss" in own else None
@@ -127,8 +129,8 @@ class Compiled:
     def _settle_execution(self) -> None:
         """Fit the way steps are run to where the model is."""
         self.casting = casting(self.execution.precision, self.device)
-        if self.execution.jit and self.jit is None:
-            self.jit = CompiledStep(_Whole(self), self.execution.precision)
+        if self.fast is None and self.execution.jit:
+            self.fast = CompiledStep(_Whole(self), self.execution.precision)
 
     def leaves_alone(self, step: str) -> bool:
         """Whether a step is the user's own, and the model has all its weights.
@@ -166,6 +168,7 @@ class Compiled:
             self.optimizer.build(
                 self.model.named_parameters(), after_update=constrain if constrained else None
             )
+        self._record_graphs()
 
     def loss(
         self, x: Any, y: Any, prediction: Any, sample_weight: Any
@@ -175,6 +178,15 @@ class Compiled:
             return self.compute_loss(x, y, prediction, sample_weight), []
         loss, parts = self.objective(y, prediction, sample_weight)
         return (loss + self.penalty() if self.regularized else loss), parts
+
+    def _record_graphs(self) -> None:
+        """Let a GPU replay whole steps, where nothing can get lost by that."""
+        if self.fast is not None or not self.execution.graphs or self.device.type != "cuda":
+            return
+        plain = self.optimizer is not None and self.compute_loss is None and not self.own
+        if plain and not self.regularized and is_safe(self.model):
+            assert self.optimizer is not None  # so it is plain
+            self.fast = GraphStep(_Whole(self), self.optimizer)
 
     def penalty(self) -> Tensor:
         """Return the sum of the layers' regularisation losses."""

@@ -33,6 +33,8 @@ class Execution(NamedTuple):
 
     jit: bool = False
     """Whether forward, loss and gradients are compiled into one graph."""
+    graphs: bool = True
+    """Whether a GPU may record whole steps and replay them."""
     steps_per_execution: int = 1
     """How many batches there are between two calls of the batch hooks."""
     precision: torch.dtype | None = None
@@ -65,7 +67,8 @@ def check_execution(
         problems.add(unknown_name("mixed_precision", mixed_precision, PRECISIONS))
     problems.raise_if_any()
     precision = None if mixed_precision is None else PRECISIONS[mixed_precision]
-    return Execution(jit_compile is True, steps_per_execution, precision)
+    graphs = jit_compile in ("auto", None) and not run_eagerly and precision is not torch.float16
+    return Execution(jit_compile is True, graphs, steps_per_execution, precision)
 
 
 def prepare_scaling(optimizer: Optimizer, execution: Execution, auto_scale_loss: bool) -> None:

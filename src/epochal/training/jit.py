@@ -7,7 +7,7 @@ sees all of the step at once; compiling the forward pass alone leaves a small ne
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,9 @@ class CompiledStep:
             outputs and outputs; the model is a part of it.
         precision: The type that its matrix products run in; None for the weights' own.
     """
+
+    updates: ClassVar[bool] = False
+    """Whether `train` updates the weights as well."""
 
     def __init__(self, whole: nn.Module, precision: torch.dtype | None = None) -> None:
         self._whole = whole

@@ -17,7 +17,8 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
     x, y, sample_weight = batch
     optimizer = compiled.optimizer
     assert optimizer is not None  # a fit without one is refused
-    computed = None if compiled.jit is None else compiled.jit.train(batch)
+    fast = compiled.fast
+    computed = None if fast is None else fast.train(batch)
     if computed is not None:
         loss, parts, outputs = computed
     else:
@@ -33,7 +34,8 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
         optimizer.scale_loss(loss).backward()  # type: ignore[no-untyped-call]
         outputs = map_leaves(_kept, prediction) if board.scores else None
         loss = loss.detach()
-    optimizer.step()
+    if fast is None or computed is None or not fast.updates:
+        optimizer.step()
     compiled.batch_loss = loss
     board.add_loss(loss, batch_size(x), parts)
     if board.scores:
@@ -43,7 +45,7 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
 def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> Any:
     """Evaluate one batch, note its loss and outputs, and return these; run without gradients."""
     x, y, sample_weight = batch
-    computed = None if compiled.jit is None else compiled.jit.test(batch)
+    computed = None if compiled.fast is None else compiled.fast.test(batch)
     if computed is not None:
         loss, parts, prediction = computed
     else:
