@@ -1,11 +1,17 @@
 """safetensors files that mean harm, and pickles under every name."""
 
+import dataclasses
+import hashlib
 import zipfile
 
 import pytest
+import torch
 from hostile import tensors
 from hostile.configs import rewrite_members
 from hostile.valid import ENDINGS
+
+from epochal.storage import CheckpointStore
+from epochal.storage.checkpoint_files import FileRecord
 
 
 @pytest.mark.parametrize("what", tensors.ATTACKS)
@@ -59,3 +65,23 @@ def test_a_folder_of_torchs_distributed_checkpoints_is_no_model(refused, tmp_pat
     data = tensors.pickles(f"touch {canary.parent / 'ran'}")["pickle"]
     (folder / ".metadata").write_bytes(data)
     refused("load_model load_weights inspect", folder, "folder|ending|ends in|weights alone")
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["as it is", "with the right hashes"])
+@pytest.mark.parametrize("name", ["manifest.json", "state.json", "tensors.safetensors"])
+def test_cve_2026_1839_a_pickle_in_a_checkpoint_is_refused(refused, tmp_path, canary, name, sealed):
+    """Resuming a run trusts no more than loading a model does."""
+    with CheckpointStore(tmp_path / "run") as store:
+        manifest = store.save({"w": torch.ones(2)}, {"epoch": 3})
+    folder = tmp_path / "run" / manifest.name
+    for data in tensors.pickles(f"touch {canary.parent / 'ran'}").values():
+        (folder / name).write_bytes(data)
+        if sealed and name != "manifest.json":
+            digest = hashlib.sha256(data).hexdigest()
+            files = [
+                FileRecord(name, len(data), digest) if record.name == name else record
+                for record in manifest.files
+            ]
+            changed = dataclasses.replace(manifest, files=tuple(files))
+            (folder / "manifest.json").write_bytes(changed.encode())
+        refused("read_checkpoint", folder, "damaged|not|cannot be read|has")

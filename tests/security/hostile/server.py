@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import pathlib
 import resource
 import select
 import shutil
@@ -47,7 +48,8 @@ class Watch:
             if isinstance(path, int):
                 return
             writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-            if os.path.realpath(path) == self.path and not writes:
+            inside = os.path.realpath(path).startswith(self.path)  # the file, or of the folder
+            if inside and not writes:
                 self.opens += 1
                 return
         self.events.append(f"{event}{arguments!r}"[:300])
@@ -57,6 +59,7 @@ def act(action, path, arguments):
     """Do one thing with a file; what is returned is put into the answer."""
     import epochal
     from epochal import cli, models, storage
+    from epochal.storage import checkpoint_files
 
     if action == "load_model":
         model = models.load_model(path, **arguments)
@@ -81,6 +84,10 @@ def act(action, path, arguments):
     if action == "load_tensors":
         tensors, _ = storage.load_tensors(path)
         return str(sum(tensor.numel() for tensor in tensors.values()))
+    if action == "read_checkpoint":
+        folder = pathlib.Path(path)
+        manifest = checkpoint_files.read_manifest(folder)
+        return str(len(checkpoint_files.read_checkpoint(folder, manifest).tensors))
     if action == "h5py":  # what our own reader stands in for
         import h5py
 
@@ -108,8 +115,9 @@ def documented(error):
     """Return whether an error is one that a caller was told to expect."""
     from epochal.core.errors import UsageError
     from epochal.storage import StorageError
+    from epochal.storage.sealed import DamagedError
 
-    return isinstance(error, (UsageError, StorageError))
+    return isinstance(error, (UsageError, StorageError, DamagedError))
 
 
 def memory():
