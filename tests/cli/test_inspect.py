@@ -9,11 +9,12 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
+import torch
 
 import epochal
 from epochal.cli import main
 from epochal.layers import BatchNormalization, Dense
-from epochal.storage import load_tensors, save_tensors
+from epochal.storage import CheckpointStore, load_tensors, save_tensors
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,26 @@ def test_what_is_no_model_file_is_one_line_and_status_2(shown, tmp_path):
     )
     assert "no HDF5 file" in shown(tmp_path / "a.h5", 2)
     assert "did you mean 'a.h5'" in shown(tmp_path / "b.h5", 2)
+
+
+def test_a_run_is_told_by_its_checkpoints(shown, tmp_path):
+    with CheckpointStore(tmp_path / "run") as store:
+        for epoch in (1, 2):
+            store.save({"weights/a": torch.ones(5)}, {"epoch": epoch}, f"epoch {epoch}")
+        newest = tmp_path / "run" / store.save({"w": torch.ones(7)}, None, "epoch 3").name
+    out = shown(tmp_path / "run")
+    assert "epoch 2" in out
+    assert "(7,)" in out
+    assert "(5,)" not in out
+    assert store.run_id in out
+    (newest / "manifest.json").write_bytes(b"\x1b[2J")
+    out = shown(tmp_path / "run")
+    assert "damaged" in out
+    assert "(5,)" in out
+    assert "epoch 2" in shown(tmp_path / "run" / "ckpt-00000002")
+    assert "damaged" in shown(newest, 2)
+    (tmp_path / "empty").mkdir()
+    assert "a folder without checkpoints" in shown(tmp_path / "empty", 2)
 
 
 def test_it_runs_as_a_module(folder):

@@ -7,12 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from epochal.core.errors import UsageError
-from epochal.storage import H5Dataset, H5Group, open_archive, open_hdf5, parse_json
+from epochal.storage import (
+    H5Dataset,
+    H5Group,
+    Manifest,
+    list_checkpoints,
+    open_archive,
+    open_hdf5,
+    parse_json,
+)
 from epochal.storage.atomic import StrPath, existing_file
+from epochal.storage.checkpoint_files import TENSORS, read_manifest, sequence_of
 from epochal.storage.spans import Span, open_span
 from epochal.storage.tensors import read_entries
 
-__all__ = ["Contents", "Layer", "Stored", "read_contents", "total"]
+__all__ = ["Contents", "Layer", "Saved", "Stored", "read_contents", "total"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,16 @@ class Layer:
     depth: int
 
 
+@dataclass(frozen=True)
+class Saved:
+    """One checkpoint in a folder: `size` is None where it is damaged, and `position` says why."""
+
+    name: str
+    saved_at: str
+    position: str
+    size: int | None
+
+
 @dataclass
 class Contents:
     """What a file says of itself."""
@@ -48,6 +67,7 @@ class Contents:
     weights: list[Stored] = field(default_factory=list)
     optimizer: list[Stored] = field(default_factory=list)
     members: list[tuple[str, int]] = field(default_factory=list)
+    checkpoints: list[Saved] = field(default_factory=list)
 
     def layers(self) -> list[Layer]:
         """Return the layers of the described model, those of models inside of it after them."""
@@ -61,6 +81,8 @@ def read_contents(path: StrPath) -> Contents:
         FileMissingError: If it is not there.
         UsageError: If it is of no known format, damaged, or of a kind that is refused.
     """
+    if Path(path).is_dir():
+        return _checkpoints(Path(path))
     file = existing_file(path)
     readers = {
         ".safetensors": _safetensors,
@@ -77,6 +99,34 @@ def read_contents(path: StrPath) -> Contents:
     with open_span(file) as span:
         contents = Contents(file, span.size, "")
         readers[file.suffix](contents, span)
+    return contents
+
+
+def _checkpoints(folder: Path) -> Contents:
+    """Tell the checkpoints of a run, and what the newest holds; or what one of them holds."""
+    one = sequence_of(folder.absolute().name) is not None
+    found = [read_manifest(folder)] if one else list_checkpoints(folder)
+    if not found:
+        raise UsageError(
+            f"{folder} is a folder without checkpoints; give a file, or a run's folder"
+        )
+    contents = Contents(folder, 0, "checkpoint" if one else "checkpoints of a run")
+    newest = None
+    for item in found:
+        if isinstance(item, Manifest):
+            newest = item
+            contents.size += item.size
+            contents.checkpoints.append(Saved(item.name, item.saved_at, item.position, item.size))
+        else:
+            contents.checkpoints.append(Saved(item.name, "", item.reason, None))
+    if newest is not None:
+        contents.notes["run"] = newest.run_id
+        file = (folder if one else folder / newest.name) / TENSORS
+        with open_span(file) as span:
+            contents.weights += [
+                Stored(entry.name, entry.shape, entry.dtype, entry.nbytes)
+                for entry in read_entries(span)[0]
+            ]
     return contents
 
 

@@ -26,7 +26,10 @@ def add_to(commands: "Commands") -> None:
         description="Say what a model file holds (format, layers, shapes, types, optimizer, "
         "compile settings, sizes), without loading its tensors. Safe on any file.",
     )
-    parser.add_argument("file", help="a .keras, .h5, .weights.h5, .safetensors or .epochal file")
+    parser.add_argument(
+        "file",
+        help="a .keras, .h5, .weights.h5, .safetensors or .epochal file, or a run's folder",
+    )
     parser.set_defaults(run=run)
 
 
@@ -35,6 +38,12 @@ def run(given: argparse.Namespace) -> None:
     contents = read_contents(given.file)
     console = Console(highlight=False)
     console.print(_head(contents))
+    if contents.checkpoints:
+        table = _table("Checkpoints", "Name", "Saved", "Position", "Size")
+        for saved in contents.checkpoints:
+            size = "damaged" if saved.size is None else _bytes(saved.size)
+            table.add_row(_text(saved.name), _text(saved.saved_at), _text(saved.position), size)
+        console.print(table)
     layers = contents.layers()
     if layers:
         table = _table("Layers", "Name", "Class", "Settings")
@@ -42,7 +51,8 @@ def run(given: argparse.Namespace) -> None:
             indent = "  " * layer.depth
             table.add_row(_text(indent + layer.name), _text(layer.kind), _text(layer.settings))
         console.print(table)
-    _arrays(console, "Weights", contents.weights)
+    title = "Tensors of the newest" if contents.checkpoints else "Weights"
+    _arrays(console, title, contents.weights)
     _arrays(console, "Optimizer state", contents.optimizer)
     if isinstance(contents.compiled, dict) and contents.compiled:
         table = _table("Compiled with", "Setting", "Value")
