@@ -128,10 +128,25 @@ def test_groups_of_any_size_keep_their_order(count):
     assert list(found) == [f"/g/{name}" for name in names]
 
 
-def test_names_outside_of_ascii_are_read():
-    names = ["kopf", "körper", "尾"]
-    found = read(lambda file: [file.create_dataset(f"g/{name}", data=[1]) for name in names])
-    assert sorted(found) == sorted(f"/g/{name}" for name in names)
+def mixed(count, extra=""):
+    """Return what fills a file with members of which some have names outside of ASCII."""
+    names = [f"{'ä' if number % 3 else 'b'}{number}{extra}" for number in range(count)]
+    return lambda file: [
+        file.create_dataset(f"g/{name}", data=np.float32(number))
+        for number, name in enumerate(names)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 70, 700, 2500])
+@pytest.mark.parametrize("extra", ["", "x" * 80])
+def test_names_outside_of_ascii_are_read(count, extra):
+    """HDF5 keeps up to eight of them in the group's header, and more on a heap with an index."""
+    data = file_of(mixed(count, extra))
+    with open_hdf5(data) as root, h5py.File(io.BytesIO(data)) as file:
+        assert list(root["g"]) == list(file["g"])
+        assert {name: float(item.read()) for name, item in root["g"].items()} == {
+            name: float(item[()]) for name, item in file["g"].items()
+        }
 
 
 def test_bfloat16_is_read_as_its_bits():
@@ -169,15 +184,17 @@ def test_a_structure_that_lies_is_refused(what):
         pass
 
 
-def test_any_byte_may_change_and_there_are_arrays_or_one_error():
-    def fill(file):
-        file.attrs["names"] = ["alpha", "beta"]
-        file["ä/x"] = [1.0, 2.0]
-        file.create_dataset("y", data=np.ones((9, 9)), chunks=(4, 4), compression=1, shuffle=True)
+def of_each_kind(file):
+    file.attrs["names"] = ["alpha", "beta"]
+    file["ä/x"] = [1.0, 2.0]
+    file.create_dataset("y", data=np.ones((9, 9)), chunks=(4, 4), compression=1, shuffle=True)
 
+
+@pytest.mark.parametrize(("fill", "step"), [(of_each_kind, 5), (mixed(60), 13)])
+def test_any_byte_may_change_and_there_are_arrays_or_one_error(fill, step):
     data = bytearray(file_of(fill))
     ends = {"read": 0, "refused": 0}
-    for position in range(0, len(data), 5):
+    for position in range(0, len(data), step):
         kept = data[position]
         for value in {0, 255, kept ^ (1 << position % 8)}:
             data[position] = value

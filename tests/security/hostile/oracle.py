@@ -47,7 +47,7 @@ class Oracle:
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(self._folder),
+            "PYTHONPATH": os.pathsep.join([str(self._folder), os.environ.get("PYTHONPATH", "")]),
             "TERM": "dumb",
             "COLUMNS": "100",
         }

@@ -2,6 +2,7 @@
 
 import struct
 
+from epochal.storage.hdf5.dense import dense_links
 from epochal.storage.hdf5.heaps import local_heap
 from epochal.storage.hdf5.source import UNDEFINED, Source
 from epochal.storage.hdf5.trees import group_tree
@@ -21,16 +22,18 @@ def symbol_links(source: Source, table: bytes, where: str) -> list[tuple[str, in
 def link_messages(
     source: Source, info: bytes, messages: list[bytes], where: str
 ) -> list[tuple[str, int]]:
-    """Return the members that messages hold: groups in which a name is not ASCII."""
-    if len(info) < 18 or info[0] != 0 or info[1] & ~0b11:
+    """Return the members of a group in which a name is not ASCII."""
+    start = 10 if len(info) > 1 and info[1] & 0b1 else 2
+    if len(info) < start + 16 or info[0] != 0 or info[1] & ~0b11:
         source.refuse(f"{where} is damaged")
-    [heap] = struct.unpack_from("<Q", info, 10 if info[1] & 0b1 else 2)
-    if heap != UNDEFINED:
-        source.refuse(
-            f"{where} has more than 8 members, some with names outside of ASCII, in a form that is "
-            "not read"
-        )
-    return [_link(source, data, where) for data in messages]
+    heap, index = struct.unpack_from("<QQ", info, start)
+    if heap == UNDEFINED:
+        found = [_link(source, data, where) for data in messages]
+    elif messages:
+        source.refuse(f"{where} is damaged")
+    else:
+        found = [_link(source, data, where) for data in dense_links(source, heap, index, where)]
+    return sorted(found)
 
 
 def _link(source: Source, data: bytes, where: str) -> tuple[str, int]:
