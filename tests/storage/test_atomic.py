@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from epochal.core.errors import UsageError
-from epochal.storage import StorageError, atomic_path, atomic_write, free_space_check
+from epochal.storage import (
+    StorageError,
+    atomic_path,
+    atomic_write,
+    free_space_check,
+    remove_leftovers,
+)
 from epochal.storage.disk import Disk
 
 HELD = "import os, signal\nfrom epochal.storage import *\n"
@@ -255,3 +261,18 @@ def test_a_file_system_that_cannot_sync_folders_is_no_obstacle():
 def test_other_failures_to_sync_a_folder_are_not_hidden(tmp_path):
     with pytest.raises(FileNotFoundError):
         Disk().sync_folder(tmp_path / "missing")
+
+
+def test_leftovers_of_killed_writers_of_this_file_go_and_no_others(tmp_path):
+    gone = [".a.bin.0123456789ab.partial", ".a.bin.ffffffffffff.partial"]
+    kept = [
+        "a.bin",
+        ".a.bin.partial",
+        ".a.bin.0123456789ab.partial.x",
+        ".b.bin.0123456789ab.partial",
+    ]
+    for name in (*gone, *kept):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path / "a.bin")
+    assert sorted(os.listdir(tmp_path)) == sorted(kept)
+    remove_leftovers(tmp_path / "missing" / "a.bin")

@@ -12,6 +12,7 @@ from epochal.storage.atomic import (
     atomic_path,
     atomic_write,
     free_space_check,
+    remove_leftovers,
 )
 from epochal.storage.checkpoint_files import Checkpoint, Manifest, Skipped
 from epochal.storage.checkpoint_list import list_checkpoints
@@ -45,6 +46,7 @@ __all__ = [
     "open_hdf5",
     "parse_json",
     "read_json",
+    "remove_leftovers",
     "save_tensors",
     "write_archive",
     "write_hdf5",

@@ -5,6 +5,7 @@ import difflib
 import errno
 import io
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -190,6 +191,30 @@ def scratch_path(path: StrPath) -> Iterator[Path]:
         yield scratch
     finally:
         _remove(scratch)
+
+
+def remove_leftovers(path: StrPath) -> None:
+    """Remove what writers of a file have left beside it when they were killed.
+
+    Use it where nobody else can be writing that file: when a run that owns it is resumed.
+
+    Args:
+        path: The file, as it was given to `atomic_write`; it need not exist.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> Path(f"{folder}/.a.txt.0123456789ab.partial").touch()
+        >>> remove_leftovers(f"{folder}/a.txt")
+        >>> os.listdir(folder)
+        []
+    """
+    target = Path(os.path.realpath(path))
+    pattern = re.compile(re.escape(f".{target.name[:40]}.") + r"[0-9a-f]{12}\.partial")
+    with contextlib.suppress(OSError):  # they are in nobody's way
+        for name in disk().names(target.parent):
+            if pattern.fullmatch(name):
+                disk().unlink(target.parent / name)
 
 
 def _mode_to_keep(target: Path) -> int | None:

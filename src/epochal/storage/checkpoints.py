@@ -16,6 +16,7 @@ from epochal.storage.atomic import (
     atomic_write,
     free_space_check,
     make_folders,
+    remove_leftovers,
 )
 from epochal.storage.checkpoint_files import (
     MANIFEST,
@@ -259,9 +260,7 @@ class CheckpointStore:
             with atomic_write(self.folder / _RUN) as file:
                 file.write(seal({"run_id": self.run_id}, _RUN))
         self._remover = Remover(self.folder, self.run_id, self.problems)
-        for name in names:
-            if name.startswith(f".{_RUN}.") and name.endswith(".partial"):
-                self._remover.attempt("remove", self.folder / name, disk().unlink)
+        remove_leftovers(self.folder / _RUN)
         leftovers = [(name, found) for name in names if (found := leftover_of(name))]
         for name, (_, run) in leftovers:
             if run == self.run_id[:8]:
