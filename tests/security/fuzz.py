@@ -15,12 +15,13 @@ from pathlib import Path
 
 from hostile.mutate import attribute_mutant, mutant
 from hostile.oracle import Oracle
-from hostile.valid import valid_files
+from hostile.valid import structures, valid_files
 
 ACTIONS = {
     ".keras": ("load_model", "load_weights", "inspect", "open_archive"),
     ".h5": ("load_model", "load_weights", "inspect", "open_hdf5"),
     ".weights.h5": ("load_weights", "inspect", "open_hdf5"),
+    ".hdf5": ("open_hdf5", "inspect", "load_weights"),
     ".safetensors": ("load_model", "load_weights", "inspect", "load_tensors"),
     ".epochal": ("load_model", "load_weights", "inspect", "open_archive"),
 }
@@ -69,11 +70,17 @@ def run(oracle, files, start, count, folder, limit=5.0):
     return outcomes, harmful
 
 
+def read_all(valid):
+    """Return the bytes to start from by ending: model files, and HDF5 of every structure."""
+    files = {ending: path.read_bytes() for ending, path in valid.items()}
+    return files | {".hdf5": structures()}
+
+
 def _work(arguments):
     start, count = arguments
     with tempfile.TemporaryDirectory() as name, Oracle() as oracle:
         folder = Path(name)
-        files = {ending: path.read_bytes() for ending, path in valid_files(folder).items()}
+        files = read_all(valid_files(folder))
         return run(oracle, files, start, count, folder)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from fuzz import inputs, run
+from fuzz import inputs, read_all, run
 
 SHARES = 4
 EACH = 550
@@ -11,7 +11,7 @@ EACH = 550
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_changed_files_end_in_a_documented_error_or_a_model(oracle, valid, tmp_path, share):
-    files = {ending: path.read_bytes() for ending, path in valid.items()}
+    files = read_all(valid)
     outcomes, harmful = run(oracle, files, 10_000_000 + share * EACH, EACH, tmp_path)
     assert [(number, ending, action, harm) for number, ending, action, harm, _ in harmful] == []
     ends = Counter()
@@ -23,5 +23,5 @@ def test_changed_files_end_in_a_documented_error_or_a_model(oracle, valid, tmp_p
 
 
 def test_an_input_can_be_made_again_from_its_number(valid):
-    files = {ending: path.read_bytes() for ending, path in valid.items()}
+    files = read_all(valid)
     assert list(inputs(files, 7, 30)) == list(inputs(files, 7, 30))

@@ -18,7 +18,19 @@ INTERESTING = (
     *(0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 64, 127, 128, 255, 256, 512, 4096, 65535, 65536),
     *(2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**48, 2**62, 2**63 - 1, 2**63, 2**64 - 8, 2**64 - 1),
 )
-MARKS = (b"TREE", b"SNOD", b"HEAP", b"GCOL", b"PK\1\2", b"PK\3\4", b"PK\5\6")
+HDF5_MARKS = (
+    b"TREE",
+    b"SNOD",
+    b"HEAP",
+    b"GCOL",
+    b"FRHP",
+    b"FHDB",
+    b"FHIB",
+    b"BTHD",
+    b"BTLF",
+    b"BTIN",
+)
+MARKS = (*HDF5_MARKS, b"PK\1\2", b"PK\3\4", b"PK\5\6")
 VALUES = (
     *(None, True, False, 0, -1, 1, 3, 2**31, 2**40, 2**63, 10**39, 0.5, -0.0, 1e308, "", "x"),
     *("relu", "adam", "mse", "Dense", "Lambda", "Sequential", "../x", "\x1b[2J", "\u202e", "None"),
@@ -84,7 +96,7 @@ def _hdf5(data, choose):
     """Change a field that means something: an address, a size, a count, a message's type."""
     changed = bytearray(data)
     for _ in range(choose.choice((1, 1, 2, 3))):
-        spots = [at for mark in MARKS[:4] for at in _find(changed, mark)]
+        spots = [at for mark in HDF5_MARKS for at in _find(changed, mark)]
         headers = _headers(changed)
         at = choose.choice(spots + headers) if spots else 0
         offset = choose.choice((4, 5, 6, 8, 16, 24, 32, 40, 48, 56, 64))
