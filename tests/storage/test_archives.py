@@ -182,3 +182,13 @@ def test_damaged_bytes_of_a_member_are_noticed_however_it_is_read():
             for read in (archive.read, archive.span):
                 with pytest.raises(UsageError, match="'a' of the file is damaged"):
                     read("a")
+
+
+def test_what_is_too_long_for_a_description_is_read_by_span_alone(tmp_path):
+    path = tmp_path / "a.zip"
+    write_archive(path, {"a": bytes(2**26), "b": bytes(2**26 + 1)})
+    with open_archive(path) as archive:
+        assert len(archive.read("a")) == 2**26
+        with pytest.raises(UsageError, match="67,108,865 bytes, and a description at most"):
+            archive.read("b")
+        assert archive.span("b").size == 2**26 + 1

@@ -254,3 +254,11 @@ def test_structures_that_share_bytes_are_seen_at_the_end():
         source.check_overlaps()
     with pytest.raises(UsageError, match="shares its bytes"):
         source.claim(30, 90 - 5 + 1 - 20, "three") or source.claim(20, 30, "four")
+
+
+def test_descriptions_without_end_are_refused():
+    source = Source(Span(bytes(100), 100, "it"), most=50)
+    source.claim(0, 40, "an array")
+    source.take(40, 50, "a name")
+    with pytest.raises(UsageError, match="a text and what else describes its arrays are too long"):
+        source.take(90, 1, "a text")

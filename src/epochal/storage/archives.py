@@ -22,6 +22,7 @@ __all__ = ["Archive", "Content", "Pieces", "open_archive", "write_archive"]
 # descriptions are small; a bomb of 1 MB unpacks to 1 GB.
 _FREE_BYTES = 16 * 2**20
 _RATIO = 16
+_MAX_READ = 64 * 2**20
 
 
 class Archive:
@@ -41,12 +42,20 @@ class Archive:
         return self._member(name).size
 
     def read(self, name: str) -> bytes:
-        """Return a member's bytes.
+        """Return a member's bytes; for descriptions. What may be large is read by `span`.
 
         Raises:
-            UsageError: If there is no such member, or its bytes are damaged.
+            UsageError: If there is no such member, it has more than 64 MiB, or it is damaged.
         """
         member = self._member(name)
+        if member.size > _MAX_READ:
+            raise UsageError(
+                f"the member {name!r} of {self._span.what} is refused: it has {member.size:,} "
+                f"bytes, and a description at most {_MAX_READ:,}"
+            )
+        return self._content(member)
+
+    def _content(self, member: Member) -> bytes:
         data = self._span.read(member.start, member.packed)
         if member.deflated:
             data = self._unpack(member, data)
@@ -63,7 +72,7 @@ class Archive:
         member = self._member(name)
         what = f"{name!r} in {self._span.what}"
         if member.deflated:
-            data = self.read(name)
+            data = self._content(member)
             return Span(data, len(data), what)
         stretch = self._span.part(member.start, member.packed, what)
         crc = 0

@@ -11,6 +11,9 @@ __all__ = ["UNDEFINED", "Source"]
 FREE_BYTES = 16 * 2**20
 RATIO = 16
 
+# Of everything beside the arrays. A file of 900 layers has 1 MB.
+MOST = 128 * 2**20
+
 UNDEFINED = 2**64 - 1  # "there is no such address"
 
 
@@ -22,16 +25,20 @@ class Source:
     of the file.
     """
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: Span, most: int = MOST) -> None:
         self.span = span
         self.size = span.size
         self._taken: dict[int, int] = {}
         self._left = span.size
         self._unpacked = 0
+        self._most = most
 
     def take(self, address: int, count: int, purpose: str) -> bytes:
         """Return bytes that nothing else was made of."""
         self.claim(address, count, purpose)
+        self._most -= count
+        if self._most < 0:
+            self.refuse(f"{purpose} and what else describes its arrays are too long to be read")
         return self.span.read(address, count)
 
     def claim(self, address: int, count: int, purpose: str) -> None:
