@@ -65,12 +65,12 @@ def run(given: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     began = time.monotonic()
     done, failures = 0, list[str]()
-    scenarios = SCENARIOS
-    if given.kind == "crash":
-        # Models are imported by none of the other commands, and take a second.
-        from epochal.cli.selftest.fit_scenario import FIT_SCENARIOS
+    # Models are imported by none of the other commands, and take a second.
+    from epochal.cli.selftest.fit_scenario import FIT_SCENARIOS
 
-        scenarios = (*SCENARIOS, *FIT_SCENARIOS)
+    # The states of a long run after a power failure are many, and all are worked out first.
+    fits = {"crash": FIT_SCENARIOS, "faults": FIT_SCENARIOS[:3], "power": FIT_SCENARIOS[:1]}
+    scenarios = (*SCENARIOS, *fits[given.kind])
     try:
         with _folder(given.folder) as folder:
             for number, scenario in enumerate(scenarios):
