@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 SOURCES := src tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test selftest demo bench bench-metrics fuzz format lint types imports clean
+.PHONY: help setup check test selftest demo bench bench-metrics fuzz format lint types imports interop clean
 
 help:
 	@echo "make setup   make .venv with everything a contributor needs"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench   time the loop against a bare PyTorch loop"
 	@echo "make bench-metrics  time metrics beside torchmetrics and scikit-learn"
 	@echo "make fuzz    load 200,000 changed model files; ARGS='--count 1000 --seed 7'"
+	@echo "make interop exchange model files with Keras, in an environment of its own (minutes)"
 	@echo "make format  let ruff put the code in its form"
 	@echo "make clean   remove .venv, caches and runs"
 
@@ -66,6 +67,9 @@ fuzz: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
+
+interop: $(INSTALLED)
+	$(BIN)/python tests/interop/run.py $(ARGS)
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage runs

@@ -209,10 +209,15 @@ class Functional(LayeredModel):
                 (fill(call.args, _picker(values)), fill(call.kwargs, _picker(values)))
                 for values in runs
             ]
-            self._build_layer(layer, args)
-            for values, (positional, keywords) in zip(runs, args, strict=True):
-                bare = without_values(layer)
-                values[call.layer, call.index] = flatten(bare(*positional, **keywords))
+            try:
+                self._build_layer(layer, args)
+                for values, (positional, keywords) in zip(runs, args, strict=True):
+                    bare = without_values(layer)
+                    values[call.layer, call.index] = flatten(bare(*positional, **keywords))
+            except (RuntimeError, TypeError, IndexError) as error:
+                raise UsageError(
+                    f"the layer {call.layer!r} cannot take what reaches it: {error}"
+                ) from error
         first, second = (shapes_of(fill(self._outputs, _picker(values))) for values in runs)
         self._shape = merge_shapes(first, second)
 
@@ -237,7 +242,17 @@ class Functional(LayeredModel):
 
 
 def _picker(values: Mapping[tuple[str, int], list[Any]]) -> Any:
-    return lambda ref: values[ref.layer, ref.call][ref.output]
+    """Return what finds a tensor, or says that the graph has none such."""
+
+    def pick(ref: Ref) -> Any:
+        found = values.get((ref.layer, ref.call), [])
+        if ref.output >= len(found):
+            raise UsageError(
+                f"call {ref.call} of the layer {ref.layer!r} has no output {ref.output}"
+            )
+        return found[ref.output]
+
+    return pick
 
 
 def _returned_type(outputs: Any) -> Any:

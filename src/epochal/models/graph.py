@@ -87,10 +87,10 @@ def _ref(value: Any) -> Ref:
 
 def _older(node: Any, layers: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return arguments as Keras 2 writes them: a list of `[layer, call, output, keywords]`."""
+    if isinstance(node, list) and node and isinstance(node[0], str):
+        node = [node]
     if not isinstance(node, list) or not all(isinstance(part, list) for part in node):
         raise UsageError(f"the call {node!r} is damaged")
-    if node and isinstance(node[0], str):
-        node = [node]
     refs = [_ref(part) for part in node]
     keywords = dict(node[0][3]) if node and len(node[0]) > 3 else {}
 
