@@ -11,12 +11,13 @@ from torch import nn
 from epochal.core.errors import UsageError, UsageTypeError
 from epochal.core.trees import map_leaves
 from epochal.models import weights
+from epochal.models.prefixes import PlainNames, without_wrappers
 from epochal.models.summary import observed_shapes, print_summary
 
 __all__ = ["BaseModel"]
 
 
-class BaseModel(nn.Module):
+class BaseModel(PlainNames):
     """What `Model` is before it is trained.
 
     Args:
@@ -32,7 +33,7 @@ class BaseModel(nn.Module):
             kind = f"the class {given.__name__}" if isinstance(given, type) else f"{given!r}"
             raise UsageTypeError(f"Model: got {kind}; give a torch.nn.Module object")
         self.network = module
-        weights.hide_prefix(self, "network")
+        self._wraps = "network"
 
     _tells_training: ClassVar[bool] = False
     """Whether a subclass' `call` wants to know if the model is being trained."""
@@ -45,9 +46,8 @@ class BaseModel(nn.Module):
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """Return the outputs for a batch of inputs; override it (or `call`) in a subclass."""
-        network = self._modules.get("network")
-        if network is not None:
-            return network(*inputs, **named)
+        if self._wraps is not None:
+            return self.network(*inputs, **named)
         call: Any = getattr(self, "call", None)
         if call is None:
             raise UsageError(
@@ -60,9 +60,8 @@ class BaseModel(nn.Module):
 
     def input_signature(self) -> inspect.Signature:
         """Return the signature of what the inputs are passed to."""
-        network: Any = self._modules.get("network")
-        if network is not None:
-            return inspect.signature(network.forward)
+        if self._wraps is not None:
+            return inspect.signature(self.wrapped.forward)
         call: Any = getattr(self, "call", None)
         if type(self).forward is BaseModel.forward and call is not None:
             signature = inspect.signature(call)
@@ -90,9 +89,7 @@ class BaseModel(nn.Module):
     @property
     def wrapped(self) -> nn.Module:
         """The module after which weights and layers are named: the wrapped one, or the model."""
-        network: Any = self._modules.get("network")
-        # `torch.compile` wraps once more, and keeps the module itself under this name.
-        return self if network is None else getattr(network, "_orig_mod", network)
+        return without_wrappers(self)
 
     def layer_shapes(self) -> dict[str, Any]:
         """Return each layer's output shape by name; nothing while no input has been seen."""
@@ -131,8 +128,3 @@ class BaseModel(nn.Module):
             UsageError: If their number or a shape is wrong; then nothing is changed.
         """
         weights.set_arrays(self, arrays)
-
-    def named_parameters(self, *args: Any, **keywords: Any) -> Any:
-        """Yield the parameters under their names in `state_dict`."""
-        for name, parameter in super().named_parameters(*args, **keywords):
-            yield weights.without_prefix(self, name), parameter
