@@ -96,7 +96,7 @@ def test_removing_the_old_one_before_the_new_one_is_durable_is_caught(quick, mon
         return write(self, aside, sequence, *content)
 
     monkeypatch.setattr(CheckpointStore, "_write", rotate_first)
-    assert lost_in_a_kill(quick)
+    assert lost_with_the_power(quick)
 
 
 def test_a_manifest_that_is_there_before_what_it_names_is_caught(quick, monkeypatch):
@@ -117,7 +117,6 @@ def test_a_manifest_that_is_there_before_what_it_names_is_caught(quick, monkeypa
 
     monkeypatch.setattr(CheckpointStore, "_write", manifest_first)
     monkeypatch.setattr(CheckpointStore, "_publish", lambda self, aside, manifest: None)
-    assert lost_in_a_kill(quick)
     assert lost_with_the_power(quick)
 
 
@@ -175,7 +174,6 @@ class BestAfterTheCheckpoint(StoreScenario):
 
 def test_a_best_file_written_after_the_checkpoint_that_speaks_of_it_is_caught(quick):
     scenario = BestAfterTheCheckpoint(steps=3, size=10)
-    assert lost_in_a_kill(quick, scenario)
     assert lost_with_the_power(quick, scenario)
 
 
@@ -190,7 +188,6 @@ class BestRemovedAndMade(StoreScenario):
 
 def test_a_file_that_is_removed_and_made_anew_is_caught(quick):
     scenario = BestRemovedAndMade(steps=3, size=10)
-    assert lost_in_a_kill(quick, scenario)
     assert lost_with_the_power(quick, scenario)
 
 
