@@ -38,9 +38,9 @@ def structures():
     with h5py.File(data, "w") as file:
         file.attrs.update(text="ä" * 9, names=["a", "bb"], number=3, numbers=[1.0, 2.0])
         for number in range(60):
-            file.create_dataset(f"dense/ä{number}", data=np.float32(number))
+            file.create_group(f"dense/ä{number}")
             file.create_dataset(f"plain/a{number}", data=np.arange(3))
-        file["few/ä"] = np.ones((2, 2), "f4")
+        file.create_group("few/ä")["x"] = np.ones((2, 2), "f4")
         file.create_dataset("pieces", data=np.eye(9), chunks=(2, 4), compression=3, shuffle=True)
         file.create_dataset("grows", data=np.arange(500), maxshape=(None,), chunks=(3,))
         file["flags"] = [True, False]
