@@ -139,7 +139,6 @@ def test_verbose_says_what_is_saved_and_why(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"filepath": "m.pt"}, "has to end in"),
         ({"filepath": "m.safetensors", "save_freq": 0}, "save_freq is 0"),
         ({"filepath": "m.safetensors", "save_freq": True}, "save_freq is True"),
         ({"filepath": "m.safetensors", "save_freq": "epochs"}, "save_freq is 'epochs'"),
@@ -161,6 +160,10 @@ def test_bad_arguments_are_refused_when_it_is_made(arguments, match):
         ("{batch}.safetensors", "unknown field 'batch'"),
         ("{loss:d}.safetensors", "cannot be formatted"),
         ("{}.safetensors", "unknown field ''"),
+        ("{epoch}.pt", r"ends in \.pt, which stands for pickled files"),
+        ("{epoch}", "has no ending"),
+        ("{epoch}.weights.h5", r"a \.weights\.h5 file holds weights alone"),
+        ("{epoch}.keras", "a Model around modules of torch is made by your code alone"),
     ],
 )
 def test_a_name_that_cannot_be_written_is_an_error_before_training(path, match):
@@ -172,3 +175,29 @@ def test_a_folder_in_the_files_place_is_an_error_before_training(tmp_path):
     (tmp_path / "1.safetensors").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         fitted(ModelCheckpoint(tmp_path / "{epoch}.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("ending", "weights_only"),
+    [
+        (".keras", False),
+        (".h5", False),
+        (".hdf5", False),
+        (".weights.h5", True),
+        (".safetensors", True),
+    ],
+)
+def test_every_format_can_be_written_while_it_trains(tmp_path, ending, weights_only):
+    model = epochal.Sequential([epochal.layers.Dense(1, input_dim=2)])
+    model.compile("adam", "mse")
+    path = tmp_path / f"{{epoch}}-best{ending}"
+    checkpoint = ModelCheckpoint(path, "loss", save_best_only=True, save_weights_only=weights_only)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=checkpoint)
+    last = tmp_path / f"2-best{ending}"
+    if weights_only:
+        twin = epochal.Sequential([epochal.layers.Dense(1, input_dim=2)])
+        twin.load_weights(last)
+    else:
+        twin = epochal.models.load_model(last)
+        assert twin.optimizer.iterations == model.optimizer.iterations
+    assert (twin.predict(X, verbose=0) == model.predict(X, verbose=0)).all()

@@ -8,7 +8,8 @@ again and opened there once more. Predictions, and the weights after five more s
 from the state in the file, have to agree to 1e-5.
 
 Keras lives in an environment of its own, `.venv-keras`, which is made if it is not there;
-KERAS_PYTHON=/path/to/python takes another that has Keras 3 and the backends.
+KERAS_PYTHON=/path/to/python takes another that has Keras 3 and the backends, and
+KERAS_PYTHON_JAX=... one for jax alone.
 """
 
 import json
@@ -27,11 +28,18 @@ PACKAGES = {"torch": "torch", "jax": "jax", "tensorflow": "tensorflow-cpu"}
 KNOWN = ("layer-layer_normalization_axes.h5", "layer-softmax_over_two_axes.h5")
 
 
-def keras_python(backends):
-    """Return a Python that has Keras; make an environment for it if need be."""
-    given = os.environ.get("KERAS_PYTHON")
-    if given:
-        return given
+def keras_pythons(backends):
+    """Return a Python that has Keras for each backend; make an environment if need be."""
+    found = {}
+    for backend in backends:
+        own = os.environ.get(f"KERAS_PYTHON_{backend.upper()}")
+        found[backend] = own or os.environ.get("KERAS_PYTHON")
+    missing = [backend for backend in backends if not found[backend]]
+    return found | dict.fromkeys(missing, installed(missing) if missing else "")
+
+
+def installed(backends):
+    """Return the Python of our own environment, with Keras and the backends in it."""
     python = ROOT / ".venv-keras" / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(python.parents[1])], check=True)
@@ -79,7 +87,7 @@ def judge(report, title, keras_reads):
 def main():
     """Exchange files with every backend that is asked for."""
     backends = sys.argv[1:] or ["torch", "jax"]
-    python = keras_python(backends)
+    pythons = keras_pythons(backends)
     bad = 0
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -88,6 +96,7 @@ def main():
         for backend in backends:
             theirs, again = place / backend, place / f"again-{backend}"
             reports = [place / f"{backend}-{number}.json" for number in range(3)]
+            python = pythons[backend]
             print(f"Keras on {backend}", flush=True)
             side(python, backend, "write", "keras", theirs)
             side(sys.executable, None, "read", "epochal", theirs, reports[0], again)

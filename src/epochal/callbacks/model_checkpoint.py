@@ -21,9 +21,9 @@ class ModelCheckpoint(MonitorCallback):
     before it as it was. A value that is NaN or not there is never a best one.
 
     Args:
-        filepath: Where to; ends in `.safetensors`. `{epoch}` (counted from 1), `{batch}` and
-            any logged name can stand in it: `"best-{epoch:03d}-{val_loss:.3f}.safetensors"`.
-            Missing folders are made.
+        filepath: Where to; its ending decides the format, as for `Model.save`. `{epoch}` (counted
+            from 1), `{batch}` and any logged name can stand in it:
+            `"best-{epoch:03d}-{val_loss:.3f}.keras"`. Missing folders are made.
         monitor: The name watched with `save_best_only`.
         verbose: 1 to say what is saved and why.
         save_best_only: Whether to save only what is better than everything before.
@@ -78,10 +78,6 @@ class ModelCheckpoint(MonitorCallback):
                 "number of epochs, and only with save_freq='epoch'"
             )
         self.filepath = os.fspath(filepath)
-        if not self.filepath.endswith(".safetensors"):
-            raise UsageError(
-                f"ModelCheckpoint: filepath is {self.filepath!r}; it has to end in '.safetensors'"
-            )
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
@@ -119,6 +115,10 @@ class ModelCheckpoint(MonitorCallback):
         except ValueError as error:
             yield f"ModelCheckpoint: filepath {self.filepath!r} cannot be formatted: {error}"
         else:
+            try:
+                self.model.check_path(path, weights_only=self.save_weights_only)
+            except UsageError as error:
+                yield f"ModelCheckpoint: {error}"
             if Path(path).is_dir():
                 yield f"ModelCheckpoint: filepath {self.filepath!r} is a folder; give a file"
 

@@ -1,6 +1,7 @@
 """Layers that make one tensor of several."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -41,10 +42,7 @@ class Merge(Layer):
         tensors = self._listed(inputs)
         rank = max(tensor.ndim for tensor in tensors)
         level = [t.reshape(t.shape[0], *(1,) * (rank - t.ndim), *t.shape[1:]) for t in tensors]
-        merged = level[0]
-        for tensor in level[1:]:
-            merged = self.merge(merged, tensor)
-        return merged
+        return reduce(self.merge, level)
 
     def merge(self, first: Tensor, second: Tensor) -> Tensor:
         """Return one tensor for two; folded over the list."""

@@ -10,6 +10,7 @@ from epochal.core.trees import map_leaves
 from epochal.data import Source
 from epochal.models import formats
 from epochal.models.compiling import CompiledModel
+from epochal.models.formats.matching import LeftOut
 from epochal.training import batches
 from epochal.training.arguments import FitArguments, Verbose
 from epochal.training.loop import run_evaluate, run_fit, run_predict
@@ -282,14 +283,56 @@ class Model(CompiledModel):
         """
         formats.save_weights(self, filepath, overwrite)
 
-    def load_weights(self, filepath: str | os.PathLike[str]) -> None:
-        """Read the weights from a file of weights or of a whole model.
+    def check_path(self, filepath: str | os.PathLike[str], *, weights_only: bool = False) -> None:
+        """Find out whether `save` (or `save_weights`) could write to a path, without writing.
+
+        Args:
+            filepath: The file; its ending decides the format.
+            weights_only: Whether it is for `save_weights`.
 
         Raises:
-            UsageError: If names or shapes differ; every difference is in the error, and the model
-                is as it was.
+            UsageError: If no format has the ending, or the format cannot hold such a model.
         """
-        formats.load_weights(self, filepath)
+        formats.check_path(self, filepath, weights_only)
+
+    def load_weights(
+        self,
+        filepath: str | os.PathLike[str],
+        skip_mismatch: bool = False,
+        *,
+        strict: bool = True,
+        **unknown: Never,
+    ) -> LeftOut:
+        """Read the weights from a file of weights or of a whole model.
+
+        Names in the file may have what `torch.compile`, `DataParallel` and the like put before
+        them. What another type of number holds is converted to that of the model.
+
+        Args:
+            filepath: The file; its ending says the format.
+            skip_mismatch: Keras' way to say `strict=False`.
+            strict: Whether everything has to fit. If not, what fits by name and shape is loaded,
+                and one warning lists the rest.
+
+        Returns:
+            What was left out: `missing`, `unexpected` and `misshaped` names; nothing if `strict`.
+
+        Raises:
+            UsageError: If names or shapes differ and `strict` is true, or nothing fits; every
+                difference is in the error, and the model is as it was.
+
+        Example:
+            >>> import tempfile, warnings
+            >>> from torch import nn
+            >>> path = f"{tempfile.mkdtemp()}/old.safetensors"
+            >>> Model(nn.ModuleDict({"body": nn.Linear(2, 8)})).save_weights(path)
+            >>> new = Model(nn.ModuleDict({"body": nn.Linear(2, 8), "head": nn.Linear(8, 1)}))
+            >>> with warnings.catch_warnings(action="ignore"):
+            ...     new.load_weights(path, strict=False).missing
+            ('head.weight', 'head.bias')
+        """
+        reject_unknown(Model.load_weights, unknown, "load_weights")
+        return formats.load_weights(self, filepath, strict and not skip_mismatch)
 
     def restore(self, filepath: str | os.PathLike[str]) -> None:
         """Read weights and optimizer state, to go on training a model made in code.

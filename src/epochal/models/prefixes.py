@@ -13,6 +13,7 @@ from torch import Tensor, nn
 __all__ = ["PlainNames", "held_by_wrapper", "match", "without_wrappers"]
 
 _WRAPPERS = ("_orig_mod", "module", "network")
+_OF_TORCH = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 def held_by_wrapper(module: nn.Module) -> str | None:
@@ -35,9 +36,10 @@ def held_by_wrapper(module: nn.Module) -> str | None:
 
 
 def without_wrappers(module: nn.Module) -> nn.Module:
-    """Return the module inside of however many wrappers."""
+    """Return the module inside of however many wrappers of torch's or epochal's own."""
     held = held_by_wrapper(module)
-    inner = None if held is None else module._modules[held]
+    known = held in ("_orig_mod", "network") or isinstance(module, _OF_TORCH)
+    inner = None if held is None or not known else module._modules[held]
     return module if inner is None else without_wrappers(inner)
 
 

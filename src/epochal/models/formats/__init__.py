@@ -4,6 +4,7 @@
 """
 
 from epochal.models.formats.table import (
+    check_path,
     load_model,
     load_weights,
     restore,
@@ -11,4 +12,4 @@ from epochal.models.formats.table import (
     save_weights,
 )
 
-__all__ = ["load_model", "load_weights", "restore", "save_model", "save_weights"]
+__all__ = ["check_path", "load_model", "load_weights", "restore", "save_model", "save_weights"]

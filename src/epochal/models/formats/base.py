@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from epochal.core.errors import UsageError
+from epochal.models.formats.matching import LeftOut
 
 __all__ = ["Format"]
 
@@ -24,17 +25,25 @@ class Format(ABC):
         """Write a model's weights."""
 
     @abstractmethod
-    def load_weights(self, model: Any, path: Path) -> None:
-        """Read a model's weights, all or none."""
+    def load_weights(self, model: Any, path: Path, strict: bool) -> LeftOut:
+        """Read a model's weights: all or none, or if not `strict` those that fit."""
 
     @abstractmethod
     def restore(self, model: Any, path: Path) -> None:
         """Read a model's weights and, if file and model have one, its optimizer's state."""
 
-    def save_model(self, model: Any, path: Path) -> None:
-        """Write all that rebuilds a model."""
+    def check_model(self, model: Any, path: Path) -> None:
+        """Refuse a model that the format cannot hold whole; nothing is written."""
         del model
         raise UsageError(f"save({str(path)!r}): {self._weights_alone()}")
+
+    def check_weights(self, path: Path) -> None:
+        """Refuse weights, if the format holds whole models alone."""
+        del path  # most hold weights
+
+    def save_model(self, model: Any, path: Path) -> None:
+        """Write all that rebuilds a model."""
+        self.check_model(model, path)
 
     def load_model(
         self, path: Path, custom_objects: Mapping[str, Any] | None, compile: bool

@@ -46,15 +46,26 @@ def compile_settings(model: Any, *, names: bool = True) -> dict[str, Any] | None
         "metrics": _each(compiled.metrics.given, _metric),
         "weighted_metrics": _each(compiled.metrics.weighted, _metric),
         "run_eagerly": False,
-        "steps_per_execution": 1,
-        "jit_compile": False,
+        "steps_per_execution": compiled.execution.steps_per_execution,
+        "jit_compile": compiled.execution.jit,
     }
 
 
 def compile_from(
-    model: Any, settings: Mapping[str, Any], custom_objects: Mapping[str, Any] | None, call: str
+    model: Any,
+    settings: Mapping[str, Any],
+    custom_objects: Mapping[str, Any] | None,
+    call: str,
+    precision: str | None,
 ) -> None:
     """Compile a model as the settings of a file say.
+
+    Args:
+        model: The model, with its weights.
+        settings: What Keras calls `compile_config`.
+        custom_objects: Classes and functions of the caller's own by name.
+        call: Named in errors.
+        precision: What the layers' dtype policies say of mixed precision.
 
     Raises:
         UsageError: If a name is not known; compile=False loads the model without.
@@ -81,6 +92,9 @@ def compile_from(
             settings.get("loss_weights"),
             read(settings.get("metrics"), metrics.get),
             read(settings.get("weighted_metrics"), metrics.get),
+            # Not `jit_compile`: that is a matter of the machine, and Keras writes what suited its.
+            steps_per_execution=settings.get("steps_per_execution") or 1,
+            mixed_precision=precision,
         )
     except (UsageError, KeyError, TypeError, AttributeError) as error:
         text = str(error) if isinstance(error, UsageError) else f"damaged ({error!r})"
@@ -97,8 +111,9 @@ def _optimizer(optimizer: optimizers.Optimizer) -> dict[str, Any]:
     entry = optimizers.serialize(optimizer)
     described = describe_object(entry, "keras.optimizers")
     rate = described["config"].get("learning_rate")
-    if isinstance(rate, Mapping) and rate["class_name"] not in _SCHEDULES:
-        raise UsageError(f"the learning rate's {rate['class_name']} holds code")
+    kind = rate["class_name"] if isinstance(rate, Mapping) else rate
+    if isinstance(kind, str) and kind not in _SCHEDULES:
+        raise UsageError(f"the learning rate {kind!r} is code")
     if name in _OURS:
         described |= {"module": None, "registered_name": name}
     return described

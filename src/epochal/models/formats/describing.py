@@ -19,16 +19,19 @@ KINDS = {
 """Which of Keras' modules an argument comes from, by the end of its name."""
 
 
-def describe_model(config: Mapping[str, Any], class_name: str) -> dict[str, Any]:
+def describe_model(
+    config: Mapping[str, Any], class_name: str, mixed: str | None = None
+) -> dict[str, Any]:
     """Return what Keras writes of a model, from what our `get_config` returned.
 
     Args:
         config: With `name` and `layers`, and of a graph what Keras calls `input_layers` and
             `output_layers`.
         class_name: `"Sequential"` or `"Functional"`.
+        mixed: Keras' policy of layers that compute in half precision, as `"mixed_bfloat16"`.
     """
     rest = {key: value for key, value in config.items() if key not in ("name", "layers")}
-    described = [_entry(entry) for entry in config["layers"]]
+    described = [_entry(entry, mixed) for entry in config["layers"]]
     full: dict[str, Any] = {"name": config["name"], "trainable": True}
     if class_name == "Sequential":
         full["dtype"] = policy("float32")
@@ -48,13 +51,15 @@ def describe_model(config: Mapping[str, Any], class_name: str) -> dict[str, Any]
     return result
 
 
-def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(entry: Mapping[str, Any], mixed: str | None) -> dict[str, Any]:
     """Return one layer of a model, with what a graph says of its calls."""
     kind = entry["class_name"]
     if is_model_class(kind):
-        described = describe_model(entry["config"], kind)
+        described = describe_model(entry["config"], kind, mixed)
     else:
         described = describe_object(entry, "keras.layers")
+        if mixed is not None and kind != "InputLayer":
+            described["config"]["dtype"] = policy(mixed)
     calls = {key: entry[key] for key in ("name", "inbound_nodes") if key in entry}
     return described | calls
 

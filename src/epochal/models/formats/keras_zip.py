@@ -13,7 +13,8 @@ from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
 from epochal.models.formats.compile_settings import compile_from, compile_settings
 from epochal.models.formats.describing import describe_model
-from epochal.models.formats.reading_configs import make_model
+from epochal.models.formats.matching import LeftOut
+from epochal.models.formats.reading_configs import make_model, mixed_precision
 from epochal.storage import Archive, open_archive, open_hdf5, parse_json, write_archive, write_hdf5
 
 __all__ = ["KERAS_VERSION", "KerasZip", "describe", "settings_or_warning"]
@@ -46,9 +47,18 @@ class KerasZip(Format):
         }
         write_archive(path, members, make_folder=True)
 
+    def check_model(self, model: Any, path: Path) -> None:
+        """Refuse a model that Keras could not make."""
+        if not is_described(model):
+            describe(model, f"save({str(path)!r})")
+
     def save_weights(self, model: Any, path: Path) -> None:
         """Refuse: such a file is of a whole model."""
         del model
+        self.check_weights(path)
+
+    def check_weights(self, path: Path) -> None:
+        """Refuse: such a file is of a whole model."""
         raise UsageError(
             f"save_weights({str(path)!r}): a .keras file holds a whole model: use save, or a path "
             "that ends in .weights.h5 or .safetensors"
@@ -72,17 +82,17 @@ class KerasZip(Format):
                 model = building.settle(model, make, call)
                 settings = config.get("compile_config") or {}
                 if compile and settings.get("optimizer") is not None:
-                    compile_from(model, settings, custom_objects, call)
+                    compile_from(model, settings, custom_objects, call, mixed_precision(config))
                     optimizer_state.restore_variables(model, weights_h5.optimizer_of(root), call)
         return model
 
-    def load_weights(self, model: Any, path: Path) -> None:
+    def load_weights(self, model: Any, path: Path, strict: bool) -> LeftOut:
         """Read the weights alone."""
         with (
             open_archive(path) as archive,
             open_hdf5(archive.span(_weights(archive, path))) as root,
         ):
-            weights_h5.read_weights(root, model, f"load_weights({str(path)!r})")
+            return weights_h5.read_weights(root, model, f"load_weights({str(path)!r})", strict)
 
     def restore(self, model: Any, path: Path) -> None:
         """Read the weights and the optimizer's state."""
@@ -105,8 +115,11 @@ def describe(model: Any, call: str) -> dict[str, Any]:
             f"{call}: a {type(model).__name__} around modules of torch is made by your code alone; "
             "save its weights (save_weights), or build it as a Sequential of epochal.layers"
         )
+    compiled = model._compiled
+    precision = None if compiled is None else compiled.execution.precision
+    half = None if precision is None else f"mixed_{precision}".replace("torch.", "")
     try:
-        return describe_model(model.get_config(), type(model).__name__)
+        return describe_model(model.get_config(), type(model).__name__, half)
     except UsageError as error:
         raise UsageError(f"{call}: {error}") from error
 

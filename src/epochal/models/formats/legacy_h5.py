@@ -20,7 +20,8 @@ from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
 from epochal.models.formats.compile_settings import compile_from
 from epochal.models.formats.keras_zip import KERAS_VERSION, describe, settings_or_warning
-from epochal.models.formats.reading_configs import make_model
+from epochal.models.formats.matching import LeftOut
+from epochal.models.formats.reading_configs import make_model, mixed_precision
 from epochal.models.formats.weights_h5 import write_array
 from epochal.storage import H5Dataset, H5Group, open_hdf5, parse_json, write_hdf5
 
@@ -50,9 +51,18 @@ class LegacyH5(Format):
 
         write_hdf5(path, fill, make_folder=True)
 
+    def check_model(self, model: Any, path: Path) -> None:
+        """Refuse a model that Keras could not make."""
+        if not is_described(model):
+            describe(model, f"save({str(path)!r})")
+
     def save_weights(self, model: Any, path: Path) -> None:
         """Refuse: the ending stands for a whole model."""
         del model
+        self.check_weights(path)
+
+    def check_weights(self, path: Path) -> None:
+        """Refuse: the ending stands for a whole model."""
         better = path.with_suffix(".weights.h5").name
         raise UsageError(
             f"save_weights({str(path)!r}): {path.suffix} stands for a whole model; use {better!r} "
@@ -83,14 +93,21 @@ class LegacyH5(Format):
             training = root.attrs.get("training_config")
             if compile and isinstance(training, str):
                 settings = parse_json(training, f"training_config of {str(path)!r}")
-                compile_from(model, _settings(settings, call), custom_objects, call)
+                precision = mixed_precision(config)
+                compile_from(model, _settings(settings, call), custom_objects, call, precision)
                 _restore_optimizer(root, model, call)
         return model
 
-    def load_weights(self, model: Any, path: Path) -> None:
+    def load_weights(self, model: Any, path: Path, strict: bool) -> LeftOut:
         """Read the weights alone."""
+        call = f"load_weights({str(path)!r})"
         with open_hdf5(path) as root:
-            variables.read_into(_pairs(root, model, f"load_weights({str(path)!r})"))
+            if strict:
+                variables.read_into(_pairs(root, model, call))
+                return LeftOut()
+            fitting, left_out = _fitting(root, model, call)
+            variables.read_into(fitting)
+        return left_out
 
     def restore(self, model: Any, path: Path) -> None:
         """Read the weights and the optimizer's state."""
@@ -193,17 +210,7 @@ def _read_names(group: H5Group, key: str, call: str) -> list[str]:
 
 def _pairs(root: H5Group, model: Any, call: str) -> list[tuple[NamedWeight, H5Dataset]]:
     """Return each weight with its dataset, or raise one error that lists every difference."""
-    group = root.group("model_weights") if "model_weights" in root else root
-    if not is_described(model):
-        raise UsageError(
-            f"{call}: weights in this format are found by the order of a model's layers, and a "
-            f"{type(model).__name__} has none; use .weights.h5 or .safetensors"
-        )
-    found: list[tuple[str, list[tuple[str, H5Dataset]]]] = []
-    for layer in _read_names(group, "layer_names", call):
-        own = group.group(layer)
-        names = _read_names(own, "weight_names", call)
-        found.append((layer, [(f"{layer}: {name}", own.dataset(name)) for name in names]))
+    found = _found(root, model, call)
     here = [(name, weights) for name, weights in _layers(model) if weights]
     there = [(name, weights) for name, weights in found if weights]
     problems = Problems(call)
@@ -228,6 +235,39 @@ def _pairs(root: H5Group, model: Any, call: str) -> list[tuple[NamedWeight, H5Da
             pairs.append((weight, dataset))
     problems.raise_if_any()
     return pairs
+
+
+def _found(root: H5Group, model: Any, call: str) -> list[tuple[str, list[tuple[str, H5Dataset]]]]:
+    """Return the layers of a file with what their weights are called in errors."""
+    group = root.group("model_weights") if "model_weights" in root else root
+    if not is_described(model):
+        raise UsageError(
+            f"{call}: weights in this format are found by the order of a model's layers, and a "
+            f"{type(model).__name__} has none; use .weights.h5 or .safetensors"
+        )
+    found: list[tuple[str, list[tuple[str, H5Dataset]]]] = []
+    for layer in _read_names(group, "layer_names", call):
+        own = group.group(layer)
+        names = _read_names(own, "weight_names", call)
+        found.append((layer, [(f"{layer}: {name}", own.dataset(name)) for name in names]))
+    return found
+
+
+def _fitting(
+    root: H5Group, model: Any, call: str
+) -> tuple[list[tuple[NamedWeight, H5Dataset]], LeftOut]:
+    """Return what fits where not all does: by the layers' names, and then by order."""
+    there = {
+        f"{layer}/{number}": dataset
+        for layer, datasets in _found(root, model, call)
+        for number, (_, dataset) in enumerate(datasets)
+    }
+    here = {
+        f"{name}/{number}": weight
+        for name, weights in _layers(model)
+        for number, weight in enumerate(weights)
+    }
+    return variables.pairs(here, there, call, strict=False)
 
 
 def _listed(layers: list[tuple[str, Any]]) -> str:

@@ -11,7 +11,7 @@ from epochal.core.errors import UsageError
 from epochal.layers.registry import is_known, unknown
 from epochal.models.classes import is_model_class, model_class
 
-__all__ = ["make_model", "plain_value"]
+__all__ = ["make_model", "mixed_precision", "plain_value"]
 
 _WITHOUT_EFFECT = ("zero_output_for_mask",)  # Keras' masks reach no layer of ours
 _CODE = ("Lambda", "__lambda__", "function", "type")
@@ -155,6 +155,23 @@ def plain_value(value: Any, label: str, custom_objects: Mapping[str, Any]) -> An
     if isinstance(kind, str) and kind in custom_objects:
         return custom_objects[kind](**arguments)
     return {"class_name": kind, "config": arguments}
+
+
+def mixed_precision(description: Any) -> str | None:
+    """Return the mixed precision that the layers of a description ask for; None for none."""
+    waiting = [description]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Mapping):
+            config = item.get("config")
+            if item.get("class_name") in ("DTypePolicy", "Policy") and isinstance(config, Mapping):
+                name = config.get("name")
+                if name in ("mixed_bfloat16", "mixed_float16"):
+                    return str(name)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
+    return None
 
 
 def _dtype(config: Any, label: str) -> str:

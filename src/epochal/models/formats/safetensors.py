@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 import epochal
 from epochal import losses, metrics, optimizers
-from epochal.core.errors import Problems, UsageError, unknown_name
+from epochal.core.errors import UsageError
 from epochal.models.classes import is_described, model_class
 from epochal.models.formats import building
 from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
+from epochal.models.formats.matching import LeftOut, Pairing, pair
 from epochal.storage import load_tensors, parse_json, save_tensors
 
 __all__ = ["Safetensors"]
@@ -31,10 +32,13 @@ class Safetensors(Format):
         """Write a model's weights."""
         save_tensors(path, _tensors(model), _notes("weights"), make_folder=True)
 
-    def load_weights(self, model: nn.Module, path: Path) -> None:
+    def load_weights(self, model: nn.Module, path: Path, strict: bool) -> LeftOut:
         """Read a model's weights, from a file of weights or of a whole model."""
         tensors, _ = load_tensors(path)
-        assign(model, weights_of(tensors), f"load_weights({str(path)!r})")
+        return assign(model, weights_of(tensors), f"load_weights({str(path)!r})", strict)
+
+    def check_model(self, model: Any, path: Path) -> None:
+        """Take every model."""
 
     def save_model(self, model: Any, path: Path) -> None:
         """Write weights, the optimizer's state, and what can be said of how the model was made."""
@@ -130,35 +134,25 @@ def weights_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if not name.startswith(_OPTIMIZER)}
 
 
-def assign(model: nn.Module, tensors: Mapping[str, Tensor], call: str) -> None:
+def assign(
+    model: nn.Module, tensors: Mapping[str, Tensor], call: str, strict: bool = True
+) -> LeftOut:
     """Write all weights, or raise one error that lists every difference and change nothing."""
-    compare(model, tensors, call)
+    found = compare(model, tensors, call, strict)
     with torch.no_grad():
-        model.load_state_dict(dict(tensors))
-
-
-def compare(model: nn.Module, tensors: Mapping[str, Tensor], call: str) -> None:
-    """Raise one error that lists every difference between a model's weights and a file's."""
-    own = model.state_dict()
-    problems = Problems(call)
-    if not own and tensors:
-        problems.add(
-            "the model has no weights yet; call it on data once, or give it an input shape"
+        model.load_state_dict(
+            {name: tensors[there] for name, there in found.names.items()}, strict=False
         )
-    for name in own:
-        if name not in tensors:
-            problems.add(f"the file lacks a weight: {unknown_name('weight', name, tensors)}")
-    for name, tensor in tensors.items():
-        if name not in own:
-            problems.add(
-                f"the model lacks a weight of the file: {unknown_name('weight', name, own)}"
-            )
-        elif tensor.shape != own[name].shape:
-            problems.add(
-                f"{name} has the shape {tuple(tensor.shape)} in the file and "
-                f"{tuple(own[name].shape)} in the model"
-            )
-    problems.raise_if_any()
+    return found.left_out
+
+
+def compare(
+    model: nn.Module, tensors: Mapping[str, Tensor], call: str, strict: bool = True
+) -> Pairing:
+    """Find a file's weights in a model, or raise one error that lists every difference."""
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    own = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    return pair(shapes, own, call, strict)
 
 
 def _notes(kind: str) -> dict[str, str]:

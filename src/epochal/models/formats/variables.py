@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from epochal.core.errors import Problems, unknown_name
 from epochal.core.names import snake_case
 from epochal.layers import NamedWeight, named_weights
-from epochal.layers.weights import HasWeights
 from epochal.models.classes import is_described
+from epochal.models.formats.matching import LeftOut, pair
+from epochal.models.prefixes import held_by_wrapper
 from epochal.storage import H5Dataset
 
-__all__ = ["as_array", "as_tensor", "check", "put", "read_into", "variable_paths"]
+__all__ = ["as_array", "as_tensor", "pairs", "put", "read_into", "variable_paths"]
 
 
 def variable_paths(model: nn.Module) -> dict[str, NamedWeight]:
@@ -51,8 +51,8 @@ def _walk(
             kind = snake_case(type(child).__name__)
             counts[kind] = counts.get(kind, -1) + 1
             yield from _walk(child, f"{path}layers/{kind}_{counts[kind]}/".replace("_0/", "/"), own)
-        elif name == "network" and not isinstance(module, HasWeights):
-            yield from _walk(child, path, own)  # what `Model(module)` wraps
+        elif name == held_by_wrapper(module):
+            yield from _walk(child, path, own)
         else:
             yield from _walk(child, f"{path}{name}/", own)
 
@@ -75,43 +75,33 @@ def as_tensor(dataset: H5Dataset) -> Tensor:
     return torch.from_numpy(array)
 
 
-def check(
-    expected: Mapping[str, NamedWeight], found: Mapping[str, H5Dataset], problems: Problems
-) -> None:
-    """Note every weight that file and model do not share, and every one of another shape."""
-    if not expected and found:
-        problems.add(
-            "the model has no weights yet; call it on data once, or give it an input shape"
-        )
-        return
-    for path, weight in expected.items():
-        label = f"{path} ({weight.path})"
-        if path not in found:
-            problems.add(f"the file lacks {label}: {unknown_name('weight', path, found)}")
-        elif found[path].shape != weight.shape:
-            problems.add(
-                f"{label} has the shape {found[path].shape} in the file and {weight.shape} in the "
-                "model"
-            )
-    for path in found:
-        if path not in expected:
-            problems.add(
-                f"the model lacks a weight of the file: {unknown_name('weight', path, expected)}"
-            )
+def pairs(
+    expected: Mapping[str, NamedWeight], found: Mapping[str, H5Dataset], call: str, strict: bool
+) -> tuple[list[tuple[NamedWeight, H5Dataset]], LeftOut]:
+    """Return the weights of a model with their datasets, and what has no counterpart.
+
+    Raises:
+        UsageError: If `strict` is true and something has none, or nothing has one.
+    """
+    there = {path: dataset.shape for path, dataset in found.items()}
+    here = {path: weight.shape for path, weight in expected.items()}
+    labels = {path: f"{path} ({weight.path})" for path, weight in expected.items()}
+    paired = pair(there, here, call, strict, labels)
+    return [(expected[own], found[path]) for own, path in paired.names.items()], paired.left_out
 
 
-def read_into(pairs: Iterable[tuple[NamedWeight, H5Dataset]]) -> None:
+def read_into(paired: Iterable[tuple[NamedWeight, H5Dataset]]) -> None:
     """Read checked datasets into the weights of a model; all are read before the first is written.
 
     A model without values is filled one by one instead: nobody has seen it yet.
     """
-    pairs = list(pairs)
-    if pairs and not any(weight.value.is_meta for weight, _ in pairs):
-        values = [as_tensor(dataset) for _, dataset in pairs]
-        for (weight, _), value in zip(pairs, values, strict=True):
+    paired = list(paired)
+    if paired and not any(weight.value.is_meta for weight, _ in paired):
+        values = [as_tensor(dataset) for _, dataset in paired]
+        for (weight, _), value in zip(paired, values, strict=True):
             weight.assign(value)
         return
-    for weight, dataset in pairs:
+    for weight, dataset in paired:
         put(weight, as_tensor(dataset))
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import h5py
 
-from epochal.core.errors import Problems, UsageError
+from epochal.core.errors import UsageError
 from epochal.layers import NamedWeight
 from epochal.models.formats import optimizer_state, variables
 from epochal.models.formats.base import Format
+from epochal.models.formats.matching import LeftOut
 from epochal.storage import H5Dataset, H5Group, open_hdf5, write_hdf5
 
 __all__ = [
@@ -36,10 +37,10 @@ class WeightsH5(Format):
         """Write the weights, and the optimizer's state where Keras has a place for it."""
         write_hdf5(path, lambda root: write_weights(root, model), make_folder=True)
 
-    def load_weights(self, model: Any, path: Path) -> None:
+    def load_weights(self, model: Any, path: Path, strict: bool) -> LeftOut:
         """Read the weights."""
         with open_hdf5(path) as root:
-            read_weights(root, model, f"load_weights({str(path)!r})")
+            return read_weights(root, model, f"load_weights({str(path)!r})", strict)
 
     def restore(self, model: Any, path: Path) -> None:
         """Read the weights and the optimizer's state."""
@@ -69,20 +70,24 @@ def write_array(root: h5py.Group, path: str, array: Any) -> None:
         dataset.attrs["dtype"] = "bfloat16"
 
 
-def read_weights(root: H5Group, model: Any, call: str) -> None:
+def read_weights(root: H5Group, model: Any, call: str, strict: bool = True) -> LeftOut:
     """Read all weights from an open file, or raise one error that lists every difference."""
-    variables.read_into(_pairs(root, model, call))
+    pairs, left_out = _pairs(root, model, call, strict)
+    variables.read_into(pairs)
+    return left_out
 
 
 def restore_from(root: H5Group, model: Any, call: str) -> None:
     """Read weights and optimizer state from an open file, both or none."""
-    pairs = _pairs(root, model, call)
+    pairs, _ = _pairs(root, model, call)
     if model.optimizer is not None:
         optimizer_state.restore_variables(model, optimizer_of(root), call)
     variables.read_into(pairs)
 
 
-def _pairs(root: H5Group, model: Any, call: str) -> list[tuple[NamedWeight, H5Dataset]]:
+def _pairs(
+    root: H5Group, model: Any, call: str, strict: bool = True
+) -> tuple[list[tuple[NamedWeight, H5Dataset]], LeftOut]:
     expected = variables.variable_paths(model)
     found = {dataset.path.strip("/"): dataset for dataset in root.datasets()}
     weights: Mapping[str, H5Dataset] = {
@@ -90,10 +95,7 @@ def _pairs(root: H5Group, model: Any, call: str) -> list[tuple[NamedWeight, H5Da
         for path, dataset in found.items()
         if path in expected or not _NO_WEIGHT.search(path)
     }
-    problems = Problems(call)
-    variables.check(expected, weights, problems)
-    problems.raise_if_any()
-    return [(weight, weights[path]) for path, weight in expected.items()]
+    return variables.pairs(expected, weights, call, strict)
 
 
 def optimizer_of(root: H5Group) -> list[Any]:
