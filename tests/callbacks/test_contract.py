@@ -9,6 +9,7 @@ from torch import nn
 import epochal
 from epochal import callbacks
 from epochal.callbacks import Callback
+from epochal.stopping import Budget, GeneralizationLoss, MinimumEpochs
 
 X = torch.randn(24, 3)
 Y = (X.sum(1, keepdim=True) > 0).float()
@@ -27,6 +28,12 @@ MAKERS = {
     "CSVLogger": lambda folder: callbacks.CSVLogger(folder / "log.csv"),
     "EarlyStopping": lambda folder: callbacks.EarlyStopping(
         "loss", patience=2, restore_best_weights=True
+    ),
+    "EarlyStopping by criterion": lambda folder: callbacks.EarlyStopping(
+        "loss", criterion=GeneralizationLoss(5) & MinimumEpochs(9) | Budget(samples=1000)
+    ),
+    "EarlyStopping within epochs": lambda folder: callbacks.EarlyStopping(
+        "loss", patience=9, every=2
     ),
     "EpochPredictions": lambda folder: Mean(),
     "History": lambda folder: callbacks.History(),
@@ -76,7 +83,7 @@ def test_every_public_callback_is_driven_here():
 pytestmark = pytest.mark.filterwarnings("ignore:.*127.0.0.1.9.*:UserWarning")
 
 
-@pytest.fixture(params=sorted(set(PUBLIC) - NOT_MADE_ALONE))
+@pytest.fixture(params=sorted(MAKERS))
 def callback(request, tmp_path):
     return MAKERS[request.param](tmp_path)
 

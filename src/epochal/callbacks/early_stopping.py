@@ -32,6 +32,9 @@ class EarlyStopping(MonitorCallback):
         criterion: Decides instead of `min_delta`, `patience` and `baseline`: one of
             `epochal.stopping`, or several, `GeneralizationLoss(5) | Budget(time="2h")`. What is
             compared with `val_loss` as the training value is `loss`, and so for other names.
+        every: Look after every so many batches of an epoch instead of after the epoch, for epochs
+            that are long. The value is then the mean since the epoch began, so only training
+            values can be monitored; `patience` and strips count looks.
 
     Attributes:
         stopped_epoch: The epoch after which it stopped, counted from 0, or None.
@@ -39,8 +42,9 @@ class EarlyStopping(MonitorCallback):
         reason: What the criterion said last.
 
     Raises:
-        UsageError: If `patience` or `start_from_epoch` is negative, `mode` unknown, or a criterion
-            comes with arguments it replaces.
+        UsageError: If `patience` or `start_from_epoch` is negative, `mode` unknown, a criterion
+            comes with arguments it replaces, or `every` is not positive or comes with a validation
+            value; in `fit`, if an epoch has fewer batches.
         UsageTypeError: If `criterion` is none.
 
     Example:
@@ -56,7 +60,7 @@ class EarlyStopping(MonitorCallback):
 
     state = (
         *("best", "best_epoch", "best_weights", "stopped_epoch", "wait"),
-        *("reason", "criterion_state"),
+        *("reason", "criterion_state", "batches_done", "steps_seen"),
     )
 
     def __init__(
@@ -71,6 +75,7 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
         *,
         criterion: Criterion | None = None,
+        every: int | None = None,
         **unknown: Never,
     ) -> None:
         reject_unknown(EarlyStopping.__init__, unknown)
@@ -89,7 +94,20 @@ class EarlyStopping(MonitorCallback):
                     "EarlyStopping: patience, min_delta and baseline say nothing beside a "
                     f"criterion; write {criterion!r} | Patience(...)"
                 )
+        if every is not None:
+            if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+                raise UsageError(f"EarlyStopping: every is {every!r}; give a number of batches")
+            if monitor.startswith("val_"):
+                raise UsageError(
+                    f"EarlyStopping: every={every} looks in the middle of an epoch, and "
+                    f"{monitor!r} is known only after it; monitor "
+                    f"{monitor.removeprefix('val_')!r}, or leave every out"
+                )
         self.criterion = criterion
+        self.every = every
+        self._counts_samples = criterion is not None and "samples" in criterion.needs
+        # Without a batch hook that wants them, the loop makes no logs for batches.
+        self.idle = () if every or self._counts_samples else ("on_train_batch_end",)
         self.patience = patience
         self.verbose = verbose
         self.baseline = baseline
@@ -101,7 +119,11 @@ class EarlyStopping(MonitorCallback):
         self.best_epoch: int | None = None
         self.best_weights: dict[str, Tensor] | None = None
         self.reason: str | None = None
-        self._seen: tuple[float, int | None] = (time.monotonic(), None)
+        self.batches_done = 0
+        self.steps_seen: int | None = None
+        self._rows_seen = 0
+        self._epoch = 0
+        self._since = time.monotonic()
 
     @property
     def criterion_state(self) -> dict[str, Any]:
@@ -125,11 +147,9 @@ class EarlyStopping(MonitorCallback):
                 f"EarlyStopping: {self.criterion!r} compares {self.monitor!r} with its training "
                 f"value, and nothing called {training!r} will be logged; monitor 'val_loss'"
             )
-        if "samples" in needs:
-            yield (
-                f"EarlyStopping: {self.criterion!r} limits samples, which are not counted here; "
-                "limit steps, epochs or time"
-            )
+        steps = (self.params or {}).get("steps")
+        if self.every is not None and steps is not None and steps < self.every:
+            yield self._too_short(steps)
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start counting anew."""
@@ -138,15 +158,36 @@ class EarlyStopping(MonitorCallback):
         self.reason = None
         if self.criterion is not None:
             self.criterion.reset(self._direction or "min")
-            self._seen = (time.monotonic(), self._steps())
+            self._since, self.steps_seen = time.monotonic(), self._steps()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Read the count of steps, which another callback may have brought back."""
-        if self.criterion is not None:
-            self._seen = (self._seen[0], self._steps())
+        """Count batches anew, and read the count of steps: others may have brought it back."""
+        self._epoch, self.batches_done, self._rows_seen = epoch, 0, 0
+        # Not while a look is due in the middle: what was done since the last one is still unspent.
+        if self.criterion is not None and self.every is None:
+            self.steps_seen = self._steps()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Count samples if they are limited, and look at the value if it is time."""
+        if self._counts_samples and self.criterion is not None:
+            rows = self._rows()
+            if rows is not None:
+                self.criterion.spend(samples=rows - self._rows_seen)
+                self._rows_seen = rows
+        if self.every is not None:
+            # One call may stand for several batches.
+            before, self.batches_done = self.batches_done, batch + 1
+            if self.batches_done // self.every > before // self.every:
+                self._look(self._epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Look at the value, and stop if it has not improved for long enough."""
+        if self.every is None:
+            self._look(epoch, logs)
+        elif self.batches_done < self.every and not self.model.stop_training:
+            raise UsageError(self._too_short(self.batches_done))
+
+    def _look(self, epoch: int, logs: Any) -> None:
         current = self.value(logs)
         if self.criterion is not None:
             self._ask(self.criterion, epoch, current, logs)
@@ -161,7 +202,7 @@ class EarlyStopping(MonitorCallback):
         else:
             worse = "is not a number" if self.best is None else f"did not improve on {self._best()}"
             count = f"{self.wait} of {max(self.patience, 1)}"
-            self._say(f"epoch {epoch + 1}: {self.monitor} {worse}; {count}")
+            self._say(f"{self._when(epoch)}: {self.monitor} {worse}; {count}")
         if self.wait >= max(self.patience, 1):
             self.stopped_epoch = epoch
             self.model.stop_training = True
@@ -180,10 +221,9 @@ class EarlyStopping(MonitorCallback):
 
     def _ask(self, criterion: Criterion, epoch: int, current: float | None, logs: Any) -> None:
         now, steps = time.monotonic(), self._steps()
-        before, first = self._seen
-        taken = None if steps is None or first is None else steps - first
-        criterion.spend(seconds=now - before, steps=taken)
-        self._seen = (now, steps)
+        taken = None if steps is None or self.steps_seen is None else steps - self.steps_seen
+        criterion.spend(seconds=now - self._since, steps=taken)
+        self._since, self.steps_seen = now, steps
         if epoch < self.start_from_epoch:
             return
         if current is not None and self.improves(current, self.best):
@@ -195,12 +235,25 @@ class EarlyStopping(MonitorCallback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
         else:
-            self._say(f"epoch {epoch + 1}: {self.monitor}: {self.reason}")
+            self._say(f"{self._when(epoch)}: {self.monitor}: {self.reason}")
 
     def _steps(self) -> int | None:
         # A loop of one's own may drive a model without an optimizer; it then has no steps to limit.
         optimizer = getattr(self.model, "optimizer", None)
         return None if optimizer is None else int(optimizer.iterations)
+
+    def _rows(self) -> int | None:
+        seen: tuple[int, int] | None = getattr(self.model, "rows_seen", None)
+        return None if seen is None else seen[0]
+
+    def _too_short(self, batches: int) -> str:
+        return (
+            f"EarlyStopping: every is {self.every}, but an epoch has {batches} batches, so nothing "
+            f"would be looked at; give at most {batches}, or leave every out"
+        )
+
+    def _when(self, epoch: int) -> str:
+        return f"epoch {epoch + 1}" + (f", batch {self.batches_done}" if self.every else "")
 
     def _keep(self, epoch: int, current: float) -> None:
         self.best, self.best_epoch = current, epoch

@@ -79,7 +79,7 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
         else:
             train_step(compiled, batch, board)
         if ends:
-            compiled.count_rows(batch_size(batch[0]), plan.feed, first=batches == 1)
+            compiled.count_rows(batch_size(batch[0]), plan.feed, first=batches == done + 1)
             if batches % every == 0:
                 moment = board.moment()
                 logs = Logs(board.names, moment.read, plan.unlisted())
