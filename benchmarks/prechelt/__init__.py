@@ -1,0 +1,1 @@
+"""The experiment of Prechelt's paper on when to stop, made again."""
