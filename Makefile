@@ -16,11 +16,12 @@ help:
 	@echo "make check   format, lint, types, import rules, tests: what a change has to pass"
 	@echo "make selftest  kill, starve and unplug runs for minutes, and look that none is lost"
 	@echo "make bench   time the loop against a bare PyTorch loop"
+	@echo "make bench-peers  time the same trainings in Keras, Lightning and others; writes benchmarks/RESULTS.md"
 	@echo "make bench-metrics  time metrics beside torchmetrics and scikit-learn"
 	@echo "make fuzz    load 200,000 changed model files; ARGS='--count 1000 --seed 7'"
 	@echo "make interop exchange model files with Keras, in an environment of its own (minutes)"
 	@echo "make format  let ruff put the code in its form"
-	@echo "make clean   remove .venv, caches and runs"
+	@echo "make clean   remove the environments, caches and runs"
 
 setup: $(INSTALLED)
 
@@ -55,8 +56,12 @@ demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(ARGS)
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/moons.py
-	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+# Makes .venv-peers first: seven environments, 8 GB. Once made they stay.
+bench-peers: $(INSTALLED)
+	PYTHONPATH=benchmarks $(BIN)/python -m peers.run $(ARGS)
+	PYTHONPATH=benchmarks $(BIN)/python -m peers.report
 
 bench-metrics: $(INSTALLED)
 	$(BIN)/python benchmarks/metrics.py $(ARGS)
@@ -72,4 +77,4 @@ interop: $(INSTALLED)
 	$(BIN)/python tests/interop/run.py $(ARGS)
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage runs
+	rm -rf .venv .venv-peers .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage runs

@@ -1,22 +1,18 @@
 """What a step of `fit` costs above the same step in a loop by hand, and what looking at it adds."""
 
-from collections.abc import Callable
+import argparse
+import contextlib
+import io
 from typing import Any
 
 import torch
-from rounds import Work, compare
-from torch import nn
-from torch.nn.functional import binary_cross_entropy
+from by_hand import ByHand
+from keras_like import KerasLike
+from rounds import Work, compare, same
+from with_fit import with_fit
+from workloads import make
 
-import epochal
 from epochal.callbacks import Callback
-
-STEPS = 250
-BATCH = 32
-
-torch.manual_seed(0)
-X = torch.randn(STEPS * BATCH, 32)
-Y = (X.sum(dim=1, keepdim=True) > 0).float()
 
 
 class Empty(Callback):
@@ -33,52 +29,59 @@ class Reader(Callback):
         self.seen = logs["loss"]
 
 
-def net() -> nn.Module:
-    return nn.Sequential(
-        *(nn.Linear(32, 64), nn.ReLU()),
-        *(nn.Linear(64, 64), nn.ReLU()),
-        *(nn.Linear(64, 1), nn.Sigmoid()),
-    )
+class Terminal(io.StringIO):
+    """What a progress bar takes for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
 
 
-def by_hand() -> float:
-    module = net()
-    optimizer = torch.optim.Adam(module.parameters(), eps=1e-7, fused=True)
-    order = torch.randperm(len(X))
-    total = torch.zeros(())
-    for rows, wanted in zip(X[order].split(BATCH), Y[order].split(BATCH), strict=True):
-        loss = binary_cross_entropy(module(rows), wanted)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        total += loss.detach() * len(rows)
-    return total.item() / len(X)
+def with_bar(fit: KerasLike, callbacks: tuple[Callback, ...] = ()) -> Work:
+    """Return an epoch with a progress bar on a terminal."""
 
-
-def with_fit(
-    metrics: list[str] | None = None, callback: Callable[[], Callback] | None = None
-) -> Work:
     def work() -> object:
-        model = epochal.Model(net())
-        model.compile("adam", "binary_crossentropy", metrics=metrics)
-        callbacks = None if callback is None else callback()
-        return model.fit(X, Y, batch_size=BATCH, callbacks=callbacks, verbose=0)
+        with contextlib.redirect_stdout(Terminal()):
+            return fit.run(1, callbacks=callbacks, verbose=1)
 
     return work
 
 
-if __name__ == "__main__":
+def check(rows: int = 640) -> None:
+    """Stop unless both ways compute the same."""
+    for name in ("overhead", "overhead, accuracy"):
+        workload = make(name, rows)
+        hand, fit = ByHand(workload), with_fit(workload)
+        same(name, fit.run(1, shuffle=False)[0], hand.run(1, shuffle=False)[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=15)
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
+    check()
+    plain = make("overhead", 32 * arguments.steps)
+    scored = make("overhead, accuracy", 32 * arguments.steps)
+    hand, hand_scored = ByHand(plain), ByHand(scored)
+    fit, fit_scored = with_fit(plain), with_fit(scored)
     compare(
         "One step of 32-64-64-1, batch 32",
         "step",
-        STEPS,
+        plain.units,
         {
-            "loop by hand": by_hand,
-            "fit": with_fit(),
-            "fit, accuracy": with_fit(metrics=["accuracy"]),
-            "fit, empty batch hook": with_fit(callback=Empty),
-            "fit, hook that reads the loss": with_fit(callback=Reader),
+            "loop by hand": lambda: hand.run(1),
+            "loop by hand, accuracy": lambda: hand_scored.run(1),
+            "fit": lambda: fit.run(1),
+            "fit, accuracy": lambda: fit_scored.run(1),
+            "fit, empty batch hook": lambda: fit.run(1, callbacks=[Empty()]),
+            "fit, hook that reads the loss": lambda: fit.run(1, callbacks=[Reader()]),
+            "fit, progress bar": with_bar(fit),
+            "fit, all of them": with_bar(fit_scored, (Empty(), Reader())),
         },
-        rounds=21,
+        arguments.rounds,
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,27 +1,30 @@
 """Times several ways to do the same work, turn by turn, and prints how they compare."""
 
+import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
+__all__ = ["Work", "compare", "same", "show", "times_of"]
+
 Work = Callable[[], object]
 
+# Fixed, so that what is printed into a file reads as on a terminal.
+_CONSOLE = Console(width=100)
 
-def compare(title: str, unit: str, units: int, ways: Mapping[str, Work], rounds: int) -> None:
-    """Time every way once a round, in turn, and print medians and their ratio to the first way.
 
-    Turn by turn, because a machine that slows down for a second then slows all of them; the ratio
-    is taken within each round for the same reason, and its median is shown.
+def times_of(ways: Mapping[str, Work], units: int, rounds: int) -> dict[str, list[float]]:
+    """Time every way once a round, in turn, and return the microseconds per unit of each.
+
+    Turn by turn, because a machine that slows down for a second then slows all of them.
 
     Args:
-        title: What is timed.
-        unit: What one of them is called: "step", "epoch".
-        units: How many of them one call does.
-        ways: What to call, by name; the first is what the others are compared with.
+        ways: What to call, by name.
+        units: How many units one call does.
         rounds: How often; one more before is not counted.
     """
     took: dict[str, list[float]] = {name: [] for name in ways}
@@ -30,22 +33,63 @@ def compare(title: str, unit: str, units: int, ways: Mapping[str, Work], rounds:
             began = time.perf_counter()
             work()
             took[name].append((time.perf_counter() - began) / units * 1e6)
-    first = next(iter(took.values()))[1:]
-    table = Table(title=f"{title} ({rounds} rounds, {torch.get_num_threads()} thread)")
-    table.title_justify = "left"
-    table.add_column("")
-    for heading in (f"us per {unit}", "quartiles", "added us", "ratio"):
-        table.add_column(heading, justify="right")
-    for name, every in took.items():
-        times = every[1:]
+    return {name: times[1:] for name, times in took.items()}
+
+
+def compare(
+    title: str, unit: str, units: int, ways: Mapping[str, Work], rounds: int
+) -> dict[str, list[float]]:
+    """Time every way, print medians and their ratio to the first way, and return the times.
+
+    The ratio is taken within each round, since the rounds differ; its median and quartiles are
+    shown. "best" is the ratio of the quickest rounds, which other work on the machine disturbs
+    least.
+
+    Args:
+        title: What is timed.
+        unit: What one of them is called: "step", "epoch".
+        units: How many of them one call does.
+        ways: What to call, by name; the first is what the others are compared with.
+        rounds: How often; one more before is not counted.
+    """
+    took = times_of(ways, units, rounds)
+    first = next(iter(took.values()))
+    rows = []
+    for name, times in took.items():
         low, median, high = statistics.quantiles(times, n=4)
         ratios = [time / base for time, base in zip(times, first, strict=True)]
-        added = [time - base for time, base in zip(times, first, strict=True)]
-        table.add_row(
-            name,
-            f"{median:.1f}",
-            f"{low:.1f}-{high:.1f}",
-            f"{statistics.median(added):.1f}",
-            f"{statistics.median(ratios):.2f}",
+        least, ratio, most = statistics.quantiles(ratios, n=4)
+        added = statistics.median(t - base for t, base in zip(times, first, strict=True))
+        rows.append(
+            (
+                name,
+                f"{median:,.1f}",
+                f"{low:,.1f}-{high:,.1f}",
+                f"{added:,.1f}",
+                f"{ratio:.2f}",
+                f"{least:.2f}-{most:.2f}",
+                f"{min(times) / min(first):.2f}",
+            )
         )
-    Console().print(table)
+    threads = torch.get_num_threads()
+    many = "thread" if threads == 1 else "threads"
+    headings = ("", f"us per {unit}", "quartiles", "added us", "ratio", "quartiles", "best")
+    show(f"{title} ({rounds} rounds, {threads} {many})", headings, rows)
+    return took
+
+
+def show(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    table = Table(title=title)
+    table.title_justify = "left"
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index else "left")
+    for row in rows:
+        table.add_row(*row)
+    _CONSOLE.print(table)
+
+
+def same(what: str, ours: float, theirs: float, tolerance: float = 1e-4) -> None:
+    """Stop unless two ways gave the same loss: times of different arithmetic compare nothing."""
+    if not math.isclose(ours, theirs, rel_tol=tolerance):
+        raise SystemExit(f"{what}: not the same arithmetic: loss {ours} and {theirs}")

@@ -1,0 +1,1 @@
+"""The libraries that the bench compares with, each in a process and an environment of its own."""

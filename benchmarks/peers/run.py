@@ -1,0 +1,119 @@
+"""Runs the same trainings with every library, turn by turn, and writes what it saw.
+
+make bench-peers [ARGS="--rounds 5 --cores 1 2 --workloads moons --ways epochal 'Keras, jax'"]
+
+Each library has a process of its own that stays, and is asked for one round at a time, so that a
+machine that slows down slows all of them.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from workloads import WORKLOADS, make
+
+from peers import environments
+from peers.child import WAYS
+from peers.processes import Peer, environment_of
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "runs" / "bench"
+
+# Rows (epochs for moons) of the check that all compute the same; few, and full batches but one.
+CHECKS = {
+    "moons": (10, 10),
+    "moons, five callbacks": (10, 10),
+    "minivgg, batch 32": (96, 1),
+    "minivgg, batch 128": (256, 1),
+    "minivgg, batch 32, bfloat16": (96, 1),
+    "tabular": (4096, 1),
+    "lstm": (128, 1),
+    "overhead": (640, 1),
+    "overhead, accuracy": (640, 1),
+}
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def run_workload(name: str, peers: dict[str, Peer], rounds: int) -> dict[str, Any]:
+    """Return what each way gave for one workload: a check's loss and seconds of each round."""
+    rows, epochs = CHECKS[name]
+    found: dict[str, Any] = {}
+    for way, peer in peers.items():
+        answer = peer.ask("check", name=name, size=rows, epochs=epochs)
+        if "loss" in answer:
+            answer |= peer.ask("prepare", name=name, size=None)
+        found[way] = answer
+        if "loss" not in answer or "error" in answer:
+            say(f"  {way}: {answer}")
+    running = [way for way, row in found.items() if "loss" in row and "error" not in row]
+    for _ in range(rounds):
+        for way in running:
+            answer = peers[way].ask("round")
+            found[way].setdefault("seconds", []).append(answer.get("seconds"))
+            if "error" in answer:
+                found[way]["error"] = answer["error"]
+    for peer in peers.values():
+        peer.ask("drop")
+    return found
+
+
+def run_all(
+    ways: list[str], names: list[str], cores: int, rounds: int, failed: dict[str, str]
+) -> dict[str, Any]:
+    """Return what all ways gave for all workloads on so many cores."""
+    results: dict[str, Any] = {}
+    with (OUT / f"peers-{cores}.log").open("w") as log:
+        peers = {way: Peer(way, cores, log) for way in ways if environment_of(way) not in failed}
+        try:
+            for name in names:
+                say(f"{cores} core(s): {name}")
+                results[name] = {
+                    way: {"missing": f"not installed: {failed[environment_of(way) or '']}"}
+                    for way in ways
+                    if environment_of(way) in failed
+                } | run_workload(name, peers, rounds)
+                workload = make(name)
+                results[name]["unit"], results[name]["units"] = workload.unit, workload.units
+        finally:
+            for peer in peers.values():
+                peer.close()
+    return results
+
+
+def main() -> None:
+    """Make the environments, run, and write the numbers to runs/bench/peers.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cores", type=int, nargs="+", default=[1, os.cpu_count() or 1])
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    arguments = parser.parse_args()
+    OUT.mkdir(parents=True, exist_ok=True)
+    wanted = {environment_of(way) for way in arguments.ways} - {None}
+    failed = environments.install_all(sorted(name for name in wanted if name))
+    file = OUT / "peers.json"
+    kept = json.loads(file.read_text()) if file.is_file() else {}
+    for cores in arguments.cores:
+        results = run_all(arguments.ways, arguments.workloads, cores, arguments.rounds, failed)
+        # A part that is measured anew replaces that part alone.
+        kept.setdefault(str(cores), {}).update(results)
+        kept["rounds"] = arguments.rounds
+        kept["versions"] = {
+            name: environments.versions(name)
+            for name in environments.REQUIREMENTS
+            if name not in failed and environments.python_of(name).exists()
+        }
+        kept["failed"] = failed
+        file.write_text(json.dumps(kept, indent=1))
+    say(f"numbers are in {file}")
+
+
+if __name__ == "__main__":
+    main()
