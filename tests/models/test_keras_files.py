@@ -486,6 +486,17 @@ def test_a_file_of_keras_2_opens_and_its_optimizer_starts_anew(tmp_path):
     assert twin.optimizer.iterations == 0
 
 
+def test_arguments_that_keras_lacks_are_not_written_while_they_do_nothing(tmp_path):
+    model = network()
+    model.compile("sgd", "mse", metrics=[metrics.Precision(), metrics.Recall(average="macro")])
+    model.save(tmp_path / "m.keras")
+    config = json.loads(zipfile.ZipFile(tmp_path / "m.keras").read("config.json"))
+    written = [metric["config"] for metric in config["compile_config"]["metrics"]]
+    assert "average" not in written[0]
+    assert written[1]["average"] == "macro"
+    assert load_model(tmp_path / "m.keras").metrics_names == ["loss", "precision", "recall"]
+
+
 def test_names_too_long_for_one_attribute_are_split_as_keras_splits_them(tmp_path):
     long = "a" * 200
     layers = [Dense(1, name=f"{long}{number}") for number in range(330)]

@@ -78,6 +78,8 @@ def describe_object(entry: Mapping[str, Any], module: str) -> dict[str, Any]:
         if name == "InputLayer":
             config["name"] = config.get("name") or "input_layer"
             config["dtype"] = entry["config"]["dtype"]
+    if module == "keras.metrics" and config.get("average", "") is None:
+        del config["average"]  # of Precision and Recall here alone; the default where both have it
     # A class of the user's own is found by its name alone, in what `custom_objects` lists.
     own = module == "keras.layers" and not is_builtin(name)
     return {
