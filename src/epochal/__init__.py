@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from epochal.layers import Input as Input
     from epochal.models import Model as Model
     from epochal.models import Sequential as Sequential
+    from epochal.models import register as register
 
 __version__ = "0.1.0.dev0"
 
@@ -30,7 +31,7 @@ _MODULES = (
     "stopping",
     "utils",
 )
-_HOMES = {"Input": "layers", "Model": "models", "Sequential": "models"}
+_HOMES = {"Input": "layers", "Model": "models", "Sequential": "models", "register": "models"}
 
 __all__ = [*_HOMES, *_MODULES]
 

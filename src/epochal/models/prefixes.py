@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-__all__ = ["PlainNames", "held_by_wrapper", "match", "without_wrappers"]
+__all__ = ["PlainNames", "held_by_wrapper", "match", "shown_places", "without_wrappers"]
 
 _WRAPPERS = ("_orig_mod", "module", "network")
 _OF_TORCH = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -68,6 +68,17 @@ def _by_bare_name(names: Iterable[str]) -> dict[str, list[str]]:
         bare = ".".join(part for part in name.split(".") if part not in _WRAPPERS)
         grouped.setdefault(bare, []).append(name)
     return grouped
+
+
+def shown_places(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return every module inside of one, and how the names of its tensors begin in files."""
+    names, seen = _Names(module, nested=True), set()
+    found = []
+    for actual, visible, part in _places(module, nested=True):
+        if id(part) not in seen:
+            seen.add(id(part))
+            found.append((visible if names.clear else actual, part))
+    return found
 
 
 class PlainNames(nn.Module):
@@ -146,7 +157,7 @@ class _Names:
                 self._shown[actual + name] = visible + name
                 self._actual[visible + name] = actual + name
             self._starts[visible] = actual  # of a wrapper and what it holds, the latter's
-        self._clear = len(self._shown) == len(self._actual)
+        self.clear = len(self._shown) == len(self._actual)
         self._ends = {actual: visible for visible, actual in self._starts.items()}
 
     def shown(self, name: str) -> str:
@@ -158,8 +169,8 @@ class _Names:
         return self._translated(name, self._actual, self._starts)
 
     def _translated(self, name: str, known: Mapping[str, str], starts: Mapping[str, str]) -> str:
-        if not self._clear or name in known:
-            return known.get(name, name) if self._clear else name
+        if not self.clear or name in known:
+            return known.get(name, name) if self.clear else name
         cut = len(name)
         while cut > 0:  # a tensor that nobody knows, or one of a model inside
             cut = name.rfind(".", 0, cut - 1) + 1

@@ -10,6 +10,8 @@ from epochal.core.errors import UsageError
 from epochal.metrics.mean import FunctionMetric
 from epochal.models.formats.describing import describe_object
 from epochal.models.formats.reading_configs import plain_value
+from epochal.models.formats.torch_objects import describe_module, describe_optimizer
+from epochal.models.registering import name_of, registered
 
 __all__ = ["compile_from", "compile_settings"]
 
@@ -25,12 +27,16 @@ _SCHEDULES = (
 _OURS = ("Rprop",)
 
 
-def compile_settings(model: Any, *, names: bool = True) -> dict[str, Any] | None:
+def compile_settings(
+    model: Any, *, names: bool = True, torch_objects: bool = False
+) -> dict[str, Any] | None:
     """Return a model's settings as Keras writes them; None if it is not compiled for training.
 
     Args:
         model: The model.
         names: Whether losses given by name stay names; Keras' older format cannot read its own.
+        torch_objects: Whether losses and optimizers of torch's own may be described too; Keras
+            knows none of them.
 
     Raises:
         UsageError: If something has no name that a file could hold.
@@ -40,8 +46,8 @@ def compile_settings(model: Any, *, names: bool = True) -> dict[str, Any] | None
         return None
     loss = compiled.objective.given
     return {
-        "optimizer": _optimizer(compiled.optimizer),
-        "loss": _each(loss, lambda one: _loss(one, names)),
+        "optimizer": _optimizer(compiled.optimizer, torch_objects),
+        "loss": _each(loss, lambda one: _loss(one, names, torch_objects)),
         "loss_weights": _each(compiled.objective.loss_weights, lambda one: one),
         "metrics": _each(compiled.metrics.given, _metric),
         "weighted_metrics": _each(compiled.metrics.weighted, _metric),
@@ -57,6 +63,9 @@ def compile_from(
     custom_objects: Mapping[str, Any] | None,
     call: str,
     precision: str | None,
+    *,
+    jit_compile: Any = "auto",
+    auto_scale_loss: Any = True,
 ) -> None:
     """Compile a model as the settings of a file say.
 
@@ -66,11 +75,14 @@ def compile_from(
         custom_objects: Classes and functions of the caller's own by name.
         call: Named in errors.
         precision: What the layers' dtype policies say of mixed precision.
+        jit_compile: Not what the settings say: that is a matter of the machine, and Keras writes
+            what suited its.
+        auto_scale_loss: As for `compile`.
 
     Raises:
         UsageError: If a name is not known; compile=False loads the model without.
     """
-    custom = custom_objects or {}
+    custom = {**registered(), **(custom_objects or {})}
 
     def read(value: Any, registry: Callable[[str], Any]) -> Any:
         if isinstance(value, list):
@@ -92,8 +104,9 @@ def compile_from(
             settings.get("loss_weights"),
             read(settings.get("metrics"), metrics.get),
             read(settings.get("weighted_metrics"), metrics.get),
-            # Not `jit_compile`: that is a matter of the machine, and Keras writes what suited its.
             steps_per_execution=settings.get("steps_per_execution") or 1,
+            jit_compile=jit_compile,
+            auto_scale_loss=auto_scale_loss,
             mixed_precision=precision,
         )
     except (UsageError, KeyError, TypeError, AttributeError) as error:
@@ -104,7 +117,9 @@ def compile_from(
         ) from error
 
 
-def _optimizer(optimizer: optimizers.Optimizer) -> dict[str, Any]:
+def _optimizer(optimizer: optimizers.Optimizer, torch_objects: bool) -> dict[str, Any]:
+    if torch_objects and isinstance(optimizer, optimizers.TorchOptimizer):
+        return describe_optimizer(optimizer)
     name = type(optimizer).__name__
     if name not in _IN_KERAS and name not in _OURS:
         raise UsageError(f"the optimizer {name} cannot be made from a description")
@@ -140,7 +155,7 @@ def _each(value: Any, write: Callable[[Any], Any]) -> Any:
     return write(value)
 
 
-def _loss(loss: Any, names: bool) -> Any:
+def _loss(loss: Any, names: bool, torch_objects: bool) -> Any:
     if isinstance(loss, str) and (names or loss.lower() in ("crossentropy", "ce")):
         return loss
     if isinstance(loss, Mapping):
@@ -148,6 +163,10 @@ def _loss(loss: Any, names: bool) -> Any:
     if inspect.isfunction(loss) and isinstance(losses.get(loss), losses.FunctionLoss):
         return _function(loss)
     found = losses.get(loss)
+    if torch_objects and isinstance(found, losses.TorchLoss):
+        described = describe_module(found.module)
+        if described is not None:
+            return described
     if isinstance(found, (losses.FunctionLoss, losses.TorchLoss)):
         raise UsageError(f"the loss {loss!r} has no name that a file could hold")
     own = not type(found).__module__.startswith("epochal.")
@@ -167,17 +186,20 @@ def _metric(metric: Any) -> Any:
 
 def _own(found: Configurable) -> dict[str, Any]:
     """Return an object of a user's class: whoever loads it gives the class."""
-    name = type(found).__name__
+    name = name_of(type(found)) or type(found).__name__
     config = found.get_config()
     return {"module": None, "class_name": name, "config": config, "registered_name": name}
 
 
 def _function(function: Any) -> dict[str, Any]:
     """Return a function's name as Keras writes it; whoever loads it gives the function."""
+    name = name_of(function) or function.__name__
+    if name == "<lambda>":
+        raise UsageError("a lambda has no name that a file could hold; write it as a function")
     return {
         "module": "builtins",
         "class_name": "function",
-        "config": function.__name__,
+        "config": name,
         "registered_name": "function",
     }
 

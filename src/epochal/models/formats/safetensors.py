@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 import epochal
@@ -15,7 +14,8 @@ from epochal.models.classes import is_described, model_class
 from epochal.models.formats import building
 from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
-from epochal.models.formats.matching import LeftOut, Pairing, pair
+from epochal.models.formats.matching import LeftOut
+from epochal.models.formats.named_tensors import assign, compare, tensors_of
 from epochal.storage import load_tensors, parse_json, save_tensors
 
 __all__ = ["Safetensors"]
@@ -30,7 +30,7 @@ class Safetensors(Format):
 
     def save_weights(self, model: nn.Module, path: Path) -> None:
         """Write a model's weights."""
-        save_tensors(path, _tensors(model), _notes("weights"), make_folder=True)
+        save_tensors(path, tensors_of(model), _notes("weights"), make_folder=True)
 
     def load_weights(self, model: nn.Module, path: Path, strict: bool) -> LeftOut:
         """Read a model's weights, from a file of weights or of a whole model."""
@@ -42,7 +42,7 @@ class Safetensors(Format):
 
     def save_model(self, model: Any, path: Path) -> None:
         """Write weights, the optimizer's state, and what can be said of how the model was made."""
-        tensors = _tensors(model)
+        tensors = tensors_of(model)
         notes = _notes("model")
         config = _architecture(model)
         if config is not None:
@@ -118,41 +118,9 @@ def restore_optimizer(
     model.optimizer.load_state_dict({**state, **numbers})
 
 
-def _tensors(model: nn.Module) -> dict[str, Tensor]:
-    tensors = {}
-    for name, value in model.state_dict().items():
-        if not isinstance(value, Tensor):
-            raise UsageError(
-                f"the state {name!r} is a {type(value).__name__}; only tensors can be saved"
-            )
-        tensors[name] = value
-    return tensors
-
-
 def weights_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors of a file that are weights of the model."""
     return {name: tensor for name, tensor in tensors.items() if not name.startswith(_OPTIMIZER)}
-
-
-def assign(
-    model: nn.Module, tensors: Mapping[str, Tensor], call: str, strict: bool = True
-) -> LeftOut:
-    """Write all weights, or raise one error that lists every difference and change nothing."""
-    found = compare(model, tensors, call, strict)
-    with torch.no_grad():
-        model.load_state_dict(
-            {name: tensors[there] for name, there in found.names.items()}, strict=False
-        )
-    return found.left_out
-
-
-def compare(
-    model: nn.Module, tensors: Mapping[str, Tensor], call: str, strict: bool = True
-) -> Pairing:
-    """Find a file's weights in a model, or raise one error that lists every difference."""
-    shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    own = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    return pair(shapes, own, call, strict)
 
 
 def _notes(kind: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Never
 from epochal.core.errors import UsageError, reject_unknown
 from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import reading
+from epochal.models.formats.epochal_zip import EpochalZip
 from epochal.models.formats.keras_zip import KerasZip
 from epochal.models.formats.legacy_h5 import LegacyH5
 from epochal.models.formats.matching import LeftOut
@@ -18,7 +19,13 @@ from epochal.models.formats.weights_h5 import WeightsH5
 __all__ = ["check_path", "load_model", "load_weights", "restore", "save_model", "save_weights"]
 
 # The first whose ending fits is taken: longer endings before shorter ones.
-_FORMATS: tuple[Format, ...] = (Safetensors(), KerasZip(), WeightsH5(), LegacyH5())
+_FORMATS: tuple[Format, ...] = (
+    Safetensors(),
+    KerasZip(),
+    EpochalZip(),
+    WeightsH5(),
+    LegacyH5(),
+)
 
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
 
