@@ -1,6 +1,7 @@
 """Table 1 of the paper from runs, and how it compares with the printed one."""
 
 import csv
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -80,12 +81,14 @@ def compare(ours: dict[str, Row], paper: dict[str, Row]) -> dict[str, float]:
 
 
 def rank_correlation(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return Spearman's coefficient; equal values share their mean rank.
+    """Return Spearman's coefficient; equal values share their mean rank. NaN if all are equal.
 
     Example:
         >>> round(rank_correlation([1, 2, 3], [10, 30, 20]), 3)
         0.5
     """
+    if len(set(a)) == 1 or len(set(b)) == 1:
+        return math.nan
     return float(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
 
 
