@@ -221,6 +221,23 @@ def test_a_description_that_asks_for_more_than_the_file_holds_is_refused(
 
 
 @pytest.mark.parametrize("ending", DESCRIBED)
+def test_thousands_of_weights_that_do_not_fit_are_told_in_time(refused, copy_of, ending):
+    path = copy_of(ending)
+
+    def change(model, compiled):
+        layers = (model.get("config", model))["layers"]
+        for number in range(900):
+            layer = copy.deepcopy(layers[-1])
+            layer["config"]["name"] = f"other_{number}"
+            layers.append(layer)
+        return model, compiled
+
+    rewrite(path, change)
+    [answer] = refused("load_model", path, "lacks|layers with weights")
+    assert len(answer.text) < 1_000_000
+
+
+@pytest.mark.parametrize("ending", DESCRIBED)
 def test_a_million_layers_are_refused_in_time(refused, copy_of, ending):
     path = copy_of(ending)
 

@@ -15,6 +15,8 @@ __all__ = [
     "unknown_name",
 ]
 
+_MOST_COMPARED, _MOST_LISTED = 2000, 500
+
 
 class EpochalError(Exception):
     """Base of every error that epochal raises on purpose."""
@@ -59,9 +61,13 @@ def unknown_name(kind: str, name: object, valid: Iterable[str]) -> str:
     text = f"unknown {kind} {name!r}"
     # Without regard to case: "Val_Loss" is nearer to "val_loss" than letters say.
     lowered = {str(known).lower(): known for known in reversed(names)}
-    near = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.5)
+    # Names may come from a file: of a hundred thousand, comparing would take minutes.
+    compared = list(lowered)[:_MOST_COMPARED]
+    near = difflib.get_close_matches(str(name).lower(), compared, n=1, cutoff=0.5)
     text += f": did you mean {lowered[near[0]]!r}?" if near else "."
-    return f"{text} Valid: {', '.join(map(repr, names)) or 'none'}."
+    listed = ", ".join(map(repr, names[:_MOST_LISTED])) or "none"
+    more = f", and {len(names) - _MOST_LISTED:,} more" if len(names) > _MOST_LISTED else ""
+    return f"{text} Valid: {listed}{more}."
 
 
 class Problems:

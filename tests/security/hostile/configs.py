@@ -37,12 +37,14 @@ def rewrite(path, change):
     else:
         with zipfile.ZipFile(path) as archive:
             members = {name: archive.read(name) for name in archive.namelist()}
-        name = "config.json"
-        config = json.loads(members[name])
-        key = "compile_config" if path.suffix == ".keras" else "compile"
-        compiled = config.pop(key)
-        model, compiled = change(config, compiled)
-        members[name] = json.dumps(model | {key: compiled}).encode()
+        if path.suffix == ".epochal":
+            about = json.loads(members["epochal.json"])
+            about["model"], about["compile"] = change(about["model"], about["compile"])
+            members["epochal.json"] = json.dumps(about).encode()
+        else:
+            config = json.loads(members["config.json"])
+            model, compiled = change(config, config.pop("compile_config"))
+            members["config.json"] = json.dumps(model | {"compile_config": compiled}).encode()
         rewrite_members(path, members)
 
 

@@ -8,7 +8,8 @@ from epochal.core.errors import EpochalError, UsageError, printable
 
 __all__ = ["check_size", "reading"]
 
-_MAX_LAYERS = 10_000
+# Making one takes a millisecond; the deepest nets of the literature have some 1,000.
+_MAX_LAYERS = 2_000
 
 
 @contextlib.contextmanager
@@ -40,15 +41,16 @@ def check_size(description: Any, call: str) -> None:
     """Refuse a description of more layers than any network has: each costs time and memory.
 
     Raises:
-        UsageError: If models in it have more than 10,000 layers together.
+        UsageError: If models in it have more than 2,000 layers together.
     """
     layers = 0
     waiting = [description]
     while waiting:
         item = waiting.pop()
         if isinstance(item, Mapping):
-            inside = item.get("layers")
-            layers += len(inside) if isinstance(inside, list) else 0
+            for key in ("layers", "modules"):
+                inside = item.get(key)
+                layers += len(inside) if isinstance(inside, list) else 0
             waiting.extend(item.values())
         elif isinstance(item, list):
             waiting.extend(item)
