@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 SOURCES := src tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test selftest demo bench bench-metrics fuzz format lint types imports interop clean
+.PHONY: help setup check test selftest demo bench bench-metrics fuzz format lint types imports interop prechelt clean
 
 help:
 	@echo "make setup   make .venv with everything a contributor needs"
@@ -20,6 +20,7 @@ help:
 	@echo "make bench-metrics  time metrics beside torchmetrics and scikit-learn"
 	@echo "make fuzz    load 200,000 changed model files; ARGS='--count 1000 --seed 7'"
 	@echo "make interop exchange model files with Keras, in an environment of its own (minutes)"
+	@echo "make prechelt  make the paper on early stopping again, in an hour; ARGS=--quick: a tenth of it"
 	@echo "make format  let ruff put the code in its form"
 	@echo "make clean   remove the environments, caches and runs"
 
@@ -68,6 +69,10 @@ bench-metrics: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	$(BIN)/python tests/security/fuzz.py $(ARGS)
+
+# Kept as it comes: cut it, start it again, and it goes on.
+prechelt: $(INSTALLED)
+	PYTHONPATH=benchmarks OMP_NUM_THREADS=1 $(BIN)/python -m prechelt $(ARGS)
 
 format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
