@@ -14,11 +14,13 @@ __all__ = ["Work", "compare", "same", "show", "times_of"]
 Work = Callable[[], object]
 
 # Fixed, so that what is printed into a file reads as on a terminal.
-_CONSOLE = Console(width=100)
+_CONSOLE = Console(width=120)
 
 
-def times_of(ways: Mapping[str, Work], units: int, rounds: int) -> dict[str, list[float]]:
-    """Time every way once a round, in turn, and return the microseconds per unit of each.
+def times_of(
+    ways: Mapping[str, Work], units: int, rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Time every way once a round, in turn; return microseconds per unit by clock and processor.
 
     Turn by turn, because a machine that slows down for a second then slows all of them.
 
@@ -28,12 +30,16 @@ def times_of(ways: Mapping[str, Work], units: int, rounds: int) -> dict[str, lis
         rounds: How often; one more before is not counted.
     """
     took: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds + 1):
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for measured in range(rounds + 1):
         for name, work in ways.items():
-            began = time.perf_counter()
+            began = time.perf_counter(), time.process_time()
             work()
-            took[name].append((time.perf_counter() - began) / units * 1e6)
-    return {name: times[1:] for name, times in took.items()}
+            ended = time.perf_counter(), time.process_time()
+            if measured:
+                took[name].append((ended[0] - began[0]) / units * 1e6)
+                spent[name].append((ended[1] - began[1]) / units * 1e6)
+    return took, spent
 
 
 def compare(
@@ -43,7 +49,8 @@ def compare(
 
     The ratio is taken within each round, since the rounds differ; its median and quartiles are
     shown. "best" is the ratio of the quickest rounds, which other work on the machine disturbs
-    least.
+    least. "processor" is the ratio of the time that the processor worked for this process: without
+    what it did for others, and without waiting for a disk.
 
     Args:
         title: What is timed.
@@ -52,28 +59,32 @@ def compare(
         ways: What to call, by name; the first is what the others are compared with.
         rounds: How often; one more before is not counted.
     """
-    took = times_of(ways, units, rounds)
-    first = next(iter(took.values()))
+    took, spent = times_of(ways, units, rounds)
+    first, first_spent = (next(iter(every.values())) for every in (took, spent))
     rows = []
     for name, times in took.items():
         low, median, high = statistics.quantiles(times, n=4)
         ratios = [time / base for time, base in zip(times, first, strict=True)]
         least, ratio, most = statistics.quantiles(ratios, n=4)
-        added = statistics.median(t - base for t, base in zip(times, first, strict=True))
+        worked = spent[name]
+        shares = [time / base for time, base in zip(worked, first_spent, strict=True)]
+        added = statistics.median(t - base for t, base in zip(worked, first_spent, strict=True))
         rows.append(
             (
                 name,
                 f"{median:,.1f}",
                 f"{low:,.1f}-{high:,.1f}",
-                f"{added:,.1f}",
                 f"{ratio:.2f}",
                 f"{least:.2f}-{most:.2f}",
                 f"{min(times) / min(first):.2f}",
+                f"{statistics.median(shares):.2f}",
+                f"{added:,.1f}",
             )
         )
     threads = torch.get_num_threads()
     many = "thread" if threads == 1 else "threads"
-    headings = ("", f"us per {unit}", "quartiles", "added us", "ratio", "quartiles", "best")
+    clock = ("ratio", "quartiles", "best", "processor: ratio", "added us")
+    headings = ("", f"us per {unit}", "quartiles", *clock)
     show(f"{title} ({rounds} rounds, {threads} {many})", headings, rows)
     return took
 

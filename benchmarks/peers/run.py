@@ -9,6 +9,8 @@ machine that slows down slows all of them.
 import argparse
 import json
 import os
+import shlex
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -41,6 +43,13 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
+def commit() -> str:
+    """Return the commit that is measured."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
 def run_workload(name: str, peers: dict[str, Peer], rounds: int) -> dict[str, Any]:
     """Return what each way gave for one workload: a check's loss and seconds of each round."""
     rows, epochs = CHECKS[name]
@@ -56,7 +65,8 @@ def run_workload(name: str, peers: dict[str, Peer], rounds: int) -> dict[str, An
     for _ in range(rounds):
         for way in running:
             answer = peers[way].ask("round")
-            found[way].setdefault("seconds", []).append(answer.get("seconds"))
+            for clock in ("seconds", "processor"):
+                found[way].setdefault(clock, []).append(answer.get(clock))
             if "error" in answer:
                 found[way]["error"] = answer["error"]
     for peer in peers.values():
@@ -104,7 +114,8 @@ def main() -> None:
         results = run_all(arguments.ways, arguments.workloads, cores, arguments.rounds, failed)
         # A part that is measured anew replaces that part alone.
         kept.setdefault(str(cores), {}).update(results)
-        kept["rounds"] = arguments.rounds
+        kept["command"] = f'make bench-peers ARGS="{shlex.join(sys.argv[1:])}"'
+        kept["commit"] = commit()
         kept["versions"] = {
             name: environments.versions(name)
             for name in environments.REQUIREMENTS

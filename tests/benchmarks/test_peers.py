@@ -37,17 +37,23 @@ def test_a_process_that_dies_is_an_answer_and_no_hang(peer):
 def test_the_table_names_what_is_missing_failed_and_trained_otherwise():
     from peers.report import table
 
+    slow, fast = (
+        {"seconds": [first, 2.0, 1.0], "processor": [1.0, 1.0, 1.0]} for first in (1.0, 0.5)
+    )
     found = {
         "unit": "step",
         "units": 10,
-        "loop by hand": {"loss": 1.0, "seconds": [1.0, 2.0, 1.0]},
-        "epochal": {"loss": 1.0, "seconds": [0.5, 1.0, 0.5]},
+        "loop by hand": {"loss": 1.0, **slow},
+        "epochal": {"loss": 1.0, **fast},
         "Keras, jax": {"missing": "not installed: no such package"},
         "skorch": {"error": "ValueError: broken"},
-        "Ignite": {"loss": 2.0, "seconds": [1.0, 2.0, 1.0]},
+        "Ignite": {"loss": 2.0, **slow},
     }
     rows = {line.split(" | ")[0][2:]: line for line in table("moons", found).splitlines()[2:]}
-    assert "| 50,000 | 0.50 | 0.50-0.50 | 0.50 | ok |" in rows["epochal"]
+    assert (
+        "| 100,000 | 1.00 | 0.50-1.00 | 0.50 | 100,000 | 1.00 | 1.00-1.00 | 1.00 | ok |"
+        in rows["epochal"]
+    )
     assert "not installed: no such package" in rows["Keras, jax"]
     assert "ValueError: broken" in rows["skorch"]
     assert "loss 2.0000, not 1.0000" in rows["Ignite"]
