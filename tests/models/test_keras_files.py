@@ -351,6 +351,25 @@ def test_classes_and_functions_of_ones_own_load_by_custom_objects(tmp_path, endi
     assert same(model.get_weights(), twin.get_weights())
 
 
+class Stack(epochal.Sequential):
+    pass
+
+
+@pytest.mark.parametrize("ending", WHOLE)
+def test_a_subclass_of_sequential_loads_by_custom_objects(tmp_path, ending):
+    model = Stack([Dense(2, input_dim=3), Scale(3.0)], name="mine")
+    model.compile("adam", "mse")
+    model.train_on_batch(X, X[:, :2])
+    model.save(tmp_path / f"m{ending}")
+    with pytest.raises(UsageError, match=r"class 'Stack', whose code no file can bring"):
+        load_model(tmp_path / f"m{ending}")
+    custom = {"Stack": Stack, "Scale": Scale}
+    twin = load_model(tmp_path / f"m{ending}", custom_objects=custom)
+    assert type(twin) is Stack
+    assert (twin.name, twin.optimizer.iterations) == ("mine", 1)
+    assert same(twin.get_weights(), model.get_weights())
+
+
 def test_a_function_as_activation_loads_by_its_name(tmp_path):
     model = network()
     model.save(tmp_path / "m.keras")

@@ -58,6 +58,7 @@ def model_class(name: str) -> type[Described]:
     return _CLASSES[name]
 
 
-def is_described(model: nn.Module) -> bool:
-    """Return whether a file can say how a model is made."""
-    return isinstance(model, tuple(_CLASSES.values()))
+def is_described(model: nn.Module | type) -> bool:
+    """Return whether a file can say how a model, or one of a class, is made."""
+    kinds = tuple(_CLASSES.values())
+    return issubclass(model, kinds) if isinstance(model, type) else isinstance(model, kinds)

@@ -18,6 +18,8 @@ KINDS = {
 }
 """Which of Keras' modules an argument comes from, by the end of its name."""
 
+_MODULES = {"Sequential": "keras", "Functional": "keras.src.models.functional"}
+
 
 def describe_model(
     config: Mapping[str, Any], class_name: str, mixed: str | None = None
@@ -27,25 +29,23 @@ def describe_model(
     Args:
         config: With `name` and `layers`, and of a graph what Keras calls `input_layers` and
             `output_layers`.
-        class_name: `"Sequential"` or `"Functional"`.
+        class_name: `"Sequential"`, `"Functional"`, or the name of a subclass of the user's own.
         mixed: Keras' policy of layers that compute in half precision, as `"mixed_bfloat16"`.
     """
     rest = {key: value for key, value in config.items() if key not in ("name", "layers")}
     described = [_entry(entry, mixed) for entry in config["layers"]]
     full: dict[str, Any] = {"name": config["name"], "trainable": True}
-    if class_name == "Sequential":
+    if "input_layers" not in config:
         full["dtype"] = policy("float32")
     full |= {"layers": described, **rest}
-    module = "keras" if class_name == "Sequential" else "keras.src.models.functional"
-    registered = None if class_name == "Sequential" else class_name
     result = {
-        "module": module,
+        "module": _MODULES.get(class_name),
         "class_name": class_name,
         "config": full,
-        "registered_name": registered,
+        "registered_name": None if class_name == "Sequential" else class_name,
     }
     first = config["layers"][0] if config["layers"] else {}
-    if class_name == "Sequential" and first.get("class_name") == "InputLayer":
+    if "input_layers" not in config and first.get("class_name") == "InputLayer":
         full["build_input_shape"] = first["config"]["batch_shape"]
         result["build_config"] = {"input_shape": first["config"]["batch_shape"]}
     return result

@@ -9,7 +9,7 @@ from typing import Any
 
 from epochal.core.errors import UsageError
 from epochal.layers.registry import is_known, unknown
-from epochal.models.classes import is_model_class, model_class
+from epochal.models.classes import is_described, is_model_class, model_class
 
 __all__ = ["make_model", "mixed_precision", "plain_value"]
 
@@ -56,13 +56,16 @@ class _Reader:
             config = self._model_config(entry["config"])
             self.at = ""
             return model_class(name).from_config(config, self._custom)
-        found = self._own(entry)
+        found: Any = self._own(entry)
         if found is None:
             raise UsageError(
                 f"{self._call}: the model is of the class {name!r}, whose code no file can bring; "
                 f"make the model in your code and call its load_weights, or pass custom_objects="
                 f"{{{name!r}: ...}}"
             )
+        described = isinstance(found, type) and is_described(found)
+        if described:
+            return found.from_config(self._model_config(entry["config"]), self._custom)
         return found.from_config(plain_value(entry["config"], self._call, self._custom))
 
     def _model_config(self, config: Mapping[str, Any]) -> dict[str, Any]:
