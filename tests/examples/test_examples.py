@@ -69,6 +69,15 @@ def test_f1_is_watched_by_a_stop_that_stands_before_it(run):
     assert float(re.search(r"best F1 (\S+) in", printed)[1]) > 0.9
 
 
+def test_a_criterion_is_chosen_on_a_recorded_curve_and_then_used(run, tmp_path):
+    printed = run("choose_a_criterion.py", "60", "curve.png")
+    assert re.search(r"^SuccessiveIncreases\(8\) +never ", printed, re.MULTILINE)
+    assert re.search(r"^rule [123]: \w+\(.*\): ", printed, re.MULTILINE)
+    assert re.search(r"stopped after \d+ of 60 epochs: ", printed)
+    assert float(re.search(r"^test loss (\S+)$", printed, re.MULTILINE)[1]) < 0.5
+    assert (tmp_path / "curve.png").stat().st_size > 10_000
+
+
 def test_every_example_is_run_by_some_test(root):
     tests = "".join(file.read_text(encoding="utf-8") for file in root.glob("tests/**/*.py"))
     examples = [path.name for path in (root / "examples").glob("*.py")]

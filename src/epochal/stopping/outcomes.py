@@ -70,7 +70,7 @@ class Replay:
 
         # Narrow enough for 80 columns, the width of output that goes to a file.
         title = f"{self.curve.monitor}, {len(self.curve.epochs)} epochs"
-        table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
+        table = Table(title=title, box=box.SIMPLE_HEAD, padding=0, show_edge=False)
         table.add_column("criterion", no_wrap=True)
         names = ["stops after", "best after", "best value"]
         names += ["test"] if self.curve.test else []

@@ -47,7 +47,7 @@ def draw(replay: "Replay", path: str | os.PathLike[str] | None) -> Any:
     axes.plot(best.best_after, best.validation, "o", color="black", label="best kept")
     axes.set_xlabel("epochs trained")
     axes.set_ylabel(plain)
-    axes.legend(loc="lower left", fontsize=8)
+    axes.legend(loc="center right", fontsize=8)
     if path is not None:
-        figure.savefig(os.fspath(path), dpi=120)
+        figure.savefig(os.fspath(path), dpi=100)
     return axes
