@@ -1,5 +1,6 @@
 """A model that is compiled: its optimizer, losses and metrics, and the steps they take."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Literal, Never
 
@@ -175,6 +176,18 @@ class CompiledModel(BaseModel):
         if self._compiled is None:
             return []
         return [*self._compiled.objective.names, *self._compiled.metrics.names]
+
+    def still(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a context in which no step of a `fit` in another thread changes the weights.
+
+        Example:
+            >>> import epochal, torch
+            >>> model = epochal.Model(torch.nn.Linear(2, 1))
+            >>> with model.still():
+            ...     copy = {name: value.clone() for name, value in model.state_dict().items()}
+        """
+        compiled = self._compiled
+        return contextlib.nullcontext() if compiled is None else compiled.turns.taken()
 
     def reset_metrics(self) -> None:
         """Reset every metric."""

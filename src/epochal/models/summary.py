@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from epochal.core.trees import map_leaves
+from epochal.models.prefixes import without_wrappers
 
 __all__ = ["print_summary"]
 
@@ -87,8 +88,7 @@ def observed_shapes(model: nn.Module, inputs: Any) -> dict[str, Any]:
 
 def _inner(model: nn.Module) -> nn.Module:
     """Return the module that a model wraps, or the model itself."""
-    network = model._modules.get("network")
-    return model if network is None else network
+    return without_wrappers(model)
 
 
 def _count(module: nn.Module) -> int:

@@ -20,6 +20,7 @@ from epochal.training.graphs import GraphStep, is_safe
 from epochal.training.jit import CompiledStep, Computed
 from epochal.training.objective import Objective
 from epochal.training.scores import MetricPlan
+from epochal.training.turns import Turns
 
 __all__ = ["Compiled", "FirstLook"]
 
@@ -64,6 +65,8 @@ class Compiled:
         self.metrics = metrics
         self.own = own
         self.execution = execution or Execution()
+        self.turns = Turns()
+        """Held while a step changes the weights."""
         self.casting = casting(None, torch.device("cpu"))
         """Entered around forward and loss: where mixed precision happens."""
         self.fast: CompiledStep | GraphStep | None = None

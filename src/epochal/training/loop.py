@@ -51,7 +51,8 @@ def run_fit(plan: FitPlan) -> History:
             if callbacks.savers:
                 run.last_logs = dict(plan.epoch_logs(*last))
                 callbacks.save_point(Position(epoch + 1, 0))
-        compiled.finish()
+        with compiled.turns.lock:
+            compiled.finish()
         # Logs of their own: what callbacks added to the last epoch's is not in them, as in Keras.
         callbacks.on_train_end(run.last_logs if last is None else plan.epoch_logs(*last))
     return plan.history
@@ -64,7 +65,7 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
     ends = bool(callbacks.hooks("on_train_batch_end"))
     saves = bool(callbacks.savers)
     own = "train_step" in compiled.own
-    every = compiled.execution.steps_per_execution
+    every, turns = compiled.execution.steps_per_execution, compiled.turns
     model.train()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard()
     plan.run.open(board)
@@ -72,12 +73,15 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
     for batches, batch in enumerate(plan.feed.epoch(epoch), start=done + 1):
         if begins and (every == 1 or batches % every == 1):
             callbacks.call_batch("on_train_batch_begin", batches - 1)
-        if isinstance(board, Returned):
-            returned = model.train_step(as_data(batch))
-            board.add(returned, batch_size(batch[0]))
-            compiled.batch_loss = returned.get("loss")
-        else:
-            train_step(compiled, batch, board)
+        if turns.asked:
+            turns.give_way()  # to a save in another thread, between two steps
+        with turns.lock:
+            if isinstance(board, Returned):
+                returned = model.train_step(as_data(batch))
+                board.add(returned, batch_size(batch[0]))
+                compiled.batch_loss = returned.get("loss")
+            else:
+                train_step(compiled, batch, board)
         if ends:
             compiled.count_rows(batch_size(batch[0]), plan.feed, first=batches == done + 1)
             if batches % every == 0:

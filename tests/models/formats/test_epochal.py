@@ -106,6 +106,7 @@ def test_training_goes_on_bit_for_bit_after_loading(tmp_path, kind):
     assert torch.equal(drawn, torch.get_rng_state())
     assert type(twin) is type(model)
     assert twin.metrics_names == model.metrics_names
+    assert twin.layer_shapes() == model.layer_shapes()
     same(model, twin)
     for each in (model, twin):
         train(each, 1)  # three steps

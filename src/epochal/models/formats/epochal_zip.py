@@ -163,6 +163,8 @@ def _made(
     if own or not is_made(model, tensors):
         model = make()
     fill(model, tensors)
+    if about["inputs"] is not None:
+        model.note_inputs(_zeros(about["inputs"]))  # those before may have no values
     device = torch.get_default_device()
     return model if device.type == "cpu" else model.to(device)
 

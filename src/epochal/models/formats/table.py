@@ -55,7 +55,8 @@ def save_weights(model: Any, filepath: str | os.PathLike[str], overwrite: bool) 
     path = Path(filepath)
     kind = _format_of(path, "save_weights")
     _free_to_write(path, overwrite, "save_weights")
-    kind.save_weights(model, path)
+    with model.still():
+        kind.save_weights(model, path)
 
 
 def load_weights(model: Any, filepath: str | os.PathLike[str], strict: bool) -> LeftOut:
@@ -63,7 +64,7 @@ def load_weights(model: Any, filepath: str | os.PathLike[str], strict: bool) -> 
     path = Path(filepath)
     kind = _format_of(path, "load_weights")
     call = f"load_weights({str(path)!r})"
-    with reading(call):
+    with reading(call), model.still():
         left_out = kind.load_weights(model, path, strict)
     if left_out:
         warnings.warn(f"{call}: {left_out.summary()}", UserWarning, stacklevel=3)
@@ -75,7 +76,8 @@ def save_model(model: Any, filepath: str | os.PathLike[str], overwrite: bool) ->
     path = Path(filepath)
     kind = _format_of(path, "save")
     _free_to_write(path, overwrite, "save")
-    kind.save_model(model, path)
+    with model.still():
+        kind.save_model(model, path)
 
 
 def check_path(model: Any, filepath: str | os.PathLike[str], weights_only: bool) -> None:
@@ -93,7 +95,7 @@ def restore(model: Any, filepath: str | os.PathLike[str]) -> None:
     """Read a model's weights and its optimizer's state."""
     path = Path(filepath)
     kind = _format_of(path, "restore")
-    with reading(f"restore({str(path)!r})"):
+    with reading(f"restore({str(path)!r})"), model.still():
         kind.restore(model, path)
 
 
