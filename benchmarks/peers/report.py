@@ -84,6 +84,8 @@ def peers_part(kept: dict[str, Any]) -> list[str]:
     parts = []
     for cores in sorted(key for key in kept if key.isdigit()):
         parts.append(f"## All libraries, {cores} core{'s' if cores != '1' else ''}")
+        runs = {f"`{f.get('command')}`, commit {f.get('commit')}" for f in kept[cores].values()}
+        parts.append("\n".join(sorted(runs)))
         parts += [table(name, found) for name, found in kept[cores].items()]
     return parts
 
@@ -114,9 +116,9 @@ def main() -> None:
         HEAD.strip(),
         "\n".join(
             [
-                f"- Date: {today}; commit {kept.get('commit', 'unknown')}",
+                f"- Date: {today}",
                 f"- Machine: {processor()}; Python {platform.python_version()}",
-                f"- Commands: `make bench`; `{kept.get('command', 'make bench-peers')}`",
+                "- Commands: `make bench`, and under each heading the one that gave its tables",
                 "- GPU: not measured.",
                 *(f"- {note}" for note in notes),
                 *versions(kept),

@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,25 +77,23 @@ def run_workload(name: str, peers: dict[str, Peer], rounds: int) -> dict[str, An
 
 def run_all(
     ways: list[str], names: list[str], cores: int, rounds: int, failed: dict[str, str]
-) -> dict[str, Any]:
-    """Return what all ways gave for all workloads on so many cores."""
-    results: dict[str, Any] = {}
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what all ways gave for each workload on so many cores."""
     with (OUT / f"peers-{cores}.log").open("w") as log:
         peers = {way: Peer(way, cores, log) for way in ways if environment_of(way) not in failed}
         try:
             for name in names:
                 say(f"{cores} core(s): {name}")
-                results[name] = {
-                    way: {"missing": f"not installed: {failed[environment_of(way) or '']}"}
-                    for way in ways
-                    if environment_of(way) in failed
-                } | run_workload(name, peers, rounds)
                 workload = make(name)
-                results[name]["unit"], results[name]["units"] = workload.unit, workload.units
+                found: dict[str, Any] = {"unit": workload.unit, "units": workload.units}
+                for way in ways:
+                    if environment_of(way) in failed:
+                        reason = failed[environment_of(way) or ""]
+                        found[way] = {"missing": f"not installed: {reason}"}
+                yield name, found | run_workload(name, peers, rounds)
         finally:
             for peer in peers.values():
                 peer.close()
-    return results
 
 
 def main() -> None:
@@ -110,19 +109,21 @@ def main() -> None:
     failed = environments.install_all(sorted(name for name in wanted if name))
     file = OUT / "peers.json"
     kept = json.loads(file.read_text()) if file.is_file() else {}
+    kept["failed"] = failed
+    kept["versions"] = {
+        name: environments.versions(name)
+        for name in environments.REQUIREMENTS
+        if name not in failed and environments.python_of(name).exists()
+    }
+    asked = shlex.join(sys.argv[1:])
     for cores in arguments.cores:
-        results = run_all(arguments.ways, arguments.workloads, cores, arguments.rounds, failed)
-        # A part that is measured anew replaces that part alone.
-        kept.setdefault(str(cores), {}).update(results)
-        kept["command"] = f'make bench-peers ARGS="{shlex.join(sys.argv[1:])}"'
-        kept["commit"] = commit()
-        kept["versions"] = {
-            name: environments.versions(name)
-            for name in environments.REQUIREMENTS
-            if name not in failed and environments.python_of(name).exists()
-        }
-        kept["failed"] = failed
-        file.write_text(json.dumps(kept, indent=1))
+        for name, found in run_all(
+            arguments.ways, arguments.workloads, cores, arguments.rounds, failed
+        ):
+            # A part that is measured anew replaces that part alone, and its row says by what.
+            run = {"command": f'make bench-peers ARGS="{asked}"', "commit": commit()}
+            kept.setdefault(str(cores), {})[name] = {**found, **run}
+            file.write_text(json.dumps(kept, indent=1))
     say(f"numbers are in {file}")
 
 
