@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     model.compile(epochal.optimizers.Adam(0.02), "mse", metrics=["mae"])
     model.fit(np.ones((4, 3), "float32"), np.ones((4, 1), "float32"), verbose=0)
     made = tmp_path_factory.mktemp("models")
-    for name in ("m.keras", "m.h5", "m.safetensors"):
+    for name in ("m.keras", "m.h5", "m.safetensors", "m.epochal"):
         model.save(made / name)
     model.save_weights(made / "m.weights.h5")
     return made
@@ -51,12 +51,17 @@ def shown(capsys, monkeypatch):
     return show
 
 
-@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.safetensors"])
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.safetensors", "m.epochal"])
 def test_a_whole_model_is_told_by_layers_weights_and_settings(folder, shown, name):
     out = shown(folder / name)
     for words in (
         *("first", "Dense", "units=4, ", "activation=relu", "  inner", "BatchNormalization"),
-        *("(3, 4)" if name != "m.safetensors" else "(4, 3)", "mae", "learning_rate=0.02", "KiB"),
+        *(
+            "(3, 4)" if name in ("m.keras", "m.h5") else "(4, 3)",
+            "mae",
+            "learning_rate=0.02",
+            "KiB",
+        ),
         *("Compiled with", "Optimizer state", "arrays"),
     ):
         assert words in out, words
@@ -124,6 +129,17 @@ def test_what_is_no_model_file_is_one_line_and_status_2(shown, tmp_path):
     )
     assert "no HDF5 file" in shown(tmp_path / "a.h5", 2)
     assert "did you mean 'a.h5'" in shown(tmp_path / "b.h5", 2)
+
+
+def test_a_module_of_torchs_is_told_by_its_parts(shown, tmp_path):
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Sequential(torch.nn.ReLU()))
+    model = epochal.Model(net)
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 3), "float32"), np.ones((4, 4), "float32"), verbose=0)
+    model.save(tmp_path / "a.epochal")
+    out = shown(tmp_path / "a.epochal")
+    for words in ("epochal model", "torch.nn.Linear", "torch.nn.ReLU", "(4, 3)", "Optimizer state"):
+        assert words in out, words
 
 
 def test_a_run_is_told_by_its_checkpoints(shown, tmp_path):

@@ -19,6 +19,7 @@ from epochal.storage import (
 from epochal.storage.atomic import StrPath, existing_file
 from epochal.storage.checkpoint_files import TENSORS, read_manifest, sequence_of
 from epochal.storage.spans import Span, open_span
+from epochal.storage.tensor_header import TensorEntry
 from epochal.storage.tensors import read_entries
 
 __all__ = ["Contents", "Layer", "Saved", "Stored", "read_contents", "total"]
@@ -123,11 +124,12 @@ def _checkpoints(folder: Path) -> Contents:
         contents.notes["run"] = newest.run_id
         file = (folder if one else folder / newest.name) / TENSORS
         with open_span(file) as span:
-            contents.weights += [
-                Stored(entry.name, entry.shape, entry.dtype, entry.nbytes)
-                for entry in read_entries(span)[0]
-            ]
+            contents.weights += _stored(read_entries(span)[0])
     return contents
+
+
+def _stored(entries: Iterable[TensorEntry]) -> list[Stored]:
+    return [Stored(entry.name, entry.shape, entry.dtype, entry.nbytes) for entry in entries]
 
 
 def _safetensors(contents: Contents, span: Span) -> None:
@@ -199,7 +201,8 @@ def _epochal(contents: Contents, span: Span) -> None:
         contents.members = [(name, archive.size(name)) for name in archive.names]
         for name in archive.names:
             if name.endswith(".safetensors"):
-                _safetensors(contents, archive.span(name))
+                kept = contents.optimizer if name.startswith("optimizer") else contents.weights
+                kept += _stored(read_entries(archive.span(name))[0])
             elif name.endswith(".json"):
                 said = parse_json(archive.read(name), f"{name} of {span.what}")
                 _describe(contents, said)
@@ -236,7 +239,28 @@ def _layers(described: Any, depth: int) -> list[Layer]:
         found.append(Layer(str(name), kind, _settings(settings), depth))
         if "layers" in settings:
             found.extend(_layers(entry, depth + 1))
+    return found or _modules(described, depth)
+
+
+def _modules(described: Any, depth: int) -> list[Layer]:
+    """Return the modules of torch's in a description: pairs of a name and what it stands for."""
+    if isinstance(described, dict) and isinstance(described.get("module"), dict):
+        return _modules({"modules": [["", described["module"]]]}, depth)
+    pairs = described.get("modules") if isinstance(described, dict) else None
+    found: list[Layer] = []
+    for pair in pairs if isinstance(pairs, list) else []:
+        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict):
+            config = pair[1].get("config")
+            told = _short_settings(config) if isinstance(config, dict) else ""
+            kind = str(pair[1].get("class_name", "?"))
+            found.append(Layer(str(pair[0]), kind, told, depth))
+            found.extend(_layers(pair[1], depth + 1))
     return found
+
+
+def _short_settings(config: Mapping[str, Any]) -> str:
+    plain = {k: v for k, v in config.items() if isinstance(v, (int, float, str))}
+    return ", ".join(f"{key}={value}" for key, value in plain.items())
 
 
 def _settings(config: Mapping[str, Any]) -> str:
