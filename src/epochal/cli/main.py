@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from epochal.cli import inspect, stopping
+from epochal.cli import convert, inspect, stopping
 from epochal.cli.selftest import command as selftest
 from epochal.core.errors import EpochalError, printable
 
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m epochal", description="Tools around training.")
     commands = parser.add_subparsers(required=True, metavar="command")
+    convert.add_to(commands)
     inspect.add_to(commands)
     selftest.add_to(commands)
     stopping.add_to(commands)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-__all__ = ["PlainNames", "held_by_wrapper", "match", "shown_places", "without_wrappers"]
+__all__ = ["PlainNames", "bare", "held_by_wrapper", "match", "shown_places", "without_wrappers"]
 
 _WRAPPERS = ("_orig_mod", "module", "network")
 _OF_TORCH = (nn.DataParallel, nn.parallel.DistributedDataParallel)
@@ -60,6 +60,22 @@ def match(names: Iterable[str], own: Iterable[str]) -> dict[str, str]:
         if len(given) == 1 and len(here.get(bare, ())) == 1:
             meant[given[0]] = here[bare][0]
     return meant
+
+
+def bare(names: list[str]) -> dict[str, str]:
+    """Return names without wrappers' prefixes where no model tells what is one.
+
+    Example:
+        >>> bare(["module._orig_mod.a", "module.b.module.c"])
+        {'module._orig_mod.a': 'a', 'module.b.module.c': 'b.module.c'}
+    """
+    found = {
+        name: ".".join(part for part in name.split(".") if part != "_orig_mod") for name in names
+    }
+    for prefix in ("module.", "network.") * 8:
+        if found and all(name.startswith(prefix) for name in found.values()):
+            found = {name: short.removeprefix(prefix) for name, short in found.items()}
+    return found
 
 
 def _by_bare_name(names: Iterable[str]) -> dict[str, list[str]]:

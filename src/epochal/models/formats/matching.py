@@ -82,7 +82,9 @@ def pair(
     names = {meant[name]: name for name in found if meant[name] in own}
     missing = tuple(name for name in own if name not in names)
     unexpected = tuple(name for name in found if meant[name] not in own)
-    misshaped = tuple(name for name in names if tuple(own[name]) != tuple(found[names[name]]))
+    misshaped = tuple(
+        name for name in own if name in names and tuple(own[name]) != tuple(found[names[name]])
+    )
     called = labels or {}
     for name in missing[:_MOST_LISTED]:
         near = _nearest(name, unexpected, problems)
