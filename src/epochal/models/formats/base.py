@@ -55,5 +55,5 @@ class Format(ABC):
     def _weights_alone(self) -> str:
         return (
             f"a {self.endings[0]} file holds weights alone: use save_weights and load_weights, or "
-            "a path that ends in .keras for a whole model"
+            "a path that ends in .keras or .epochal for a whole model"
         )
