@@ -108,7 +108,8 @@ def test_classes_of_ones_own_come_from_a_module_named_on_the_command_line(
     (tmp_path / "my_convert_nets.py").write_text(
         "import epochal\nfrom torch import nn\n\n"
         "@epochal.register('converted.Net')\n"
-        "class Net(nn.Linear):\n    def __init__(self, width):\n        super().__init__(3, width)\n"
+        "class Net(nn.Linear):\n    def __init__(self, width):\n"
+        "        super().__init__(3, width)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     module = __import__("my_convert_nets")

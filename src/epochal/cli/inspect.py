@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from epochal.cli.contents import Contents, Stored, read_contents, total
+from epochal.cli.runs import SavedRun, read_run
 from epochal.core.errors import printable
 
 if TYPE_CHECKING:
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to", "run"]
 
+_LAST_EPOCHS = 10
+
 
 def add_to(commands: "Commands") -> None:
     """Add the command to a parser."""
     parser = commands.add_parser(
         "inspect",
-        help="say what a model file holds",
+        help="say what a model file, or a run's folder, holds",
         description="Say what a model file holds (format, layers, shapes, types, optimizer, "
         "compile settings, sizes), without loading its tensors. Safe on any file.",
     )
@@ -37,13 +40,12 @@ def run(given: argparse.Namespace) -> None:
     """Print the tables."""
     contents = read_contents(given.file)
     console = Console(highlight=False)
+    seen = read_run(contents.path) if contents.checkpoints else None
+    if seen is not None:
+        contents.notes |= seen.facts
     console.print(_head(contents))
-    if contents.checkpoints:
-        table = _table("Checkpoints", "Name", "Saved", "Position", "Size")
-        for saved in contents.checkpoints:
-            size = "damaged" if saved.size is None else _bytes(saved.size)
-            table.add_row(_text(saved.name), _text(saved.saved_at), _text(saved.position), size)
-        console.print(table)
+    if seen is not None:
+        _show_run(console, seen)
     layers = contents.layers()
     if layers:
         table = _table("Layers", "Name", "Class", "Settings")
@@ -60,6 +62,26 @@ def run(given: argparse.Namespace) -> None:
             if value not in (None, [], {}):
                 table.add_row(_text(name), _text(_said(value)))
         console.print(table)
+
+
+def _show_run(console: Console, run: SavedRun) -> None:
+    table = _table("Checkpoints", "Name", "Saved (UTC)", "Position", "Size", "State")
+    for seen in run.checkpoints:
+        state = "verified" if seen.problem is None else f"damaged: {seen.problem}"
+        of = seen.manifest
+        told = ("", "", "") if of is None else (of.saved_at, of.position, _bytes(of.size))
+        table.add_row(_text(seen.name), *map(_text, told), _text(state))
+    console.print(table)
+    if not run.curves:
+        return
+    first = max(0, len(run.epochs) - _LAST_EPOCHS)
+    title = f"The last {_LAST_EPOCHS} of {len(run.epochs)} epochs" if first else "Epochs"
+    table = _table(title, "Epoch", *map(printable, run.curves))
+    for row in range(first, len(run.epochs)):
+        values = (curve[row] for curve in run.curves.values())
+        numbers = ("" if value is None else f"{value:.6g}" for value in values)
+        table.add_row(str(run.epochs[row]), *numbers)
+    console.print(table)
 
 
 def _head(contents: Contents) -> Table:
