@@ -33,7 +33,7 @@ class BackupAndRestore(Callback):
 
     Args:
         backup_dir: A folder for this run alone; it is made if it is missing.
-        save_freq: `"epoch"`, or a number of batches. Inside of an epoch arrays, Datasets and
+        save_freq: `"epoch"`, or a number of batches, counted through all epochs. Inside of an epoch arrays, Datasets and
             DataLoaders find their place again; so does whatever gives the same batches in the same
             order every time.
         double_checkpoint: Keras' name for keeping one more; two are always kept.
@@ -60,6 +60,7 @@ class BackupAndRestore(Callback):
     """
 
     saves_run = True
+    state = ("batches",)
 
     def __init__(
         self,
@@ -99,6 +100,7 @@ class BackupAndRestore(Callback):
         self._saver: AsyncSaver | None = None
         self._signals = Signals()
         self._saved_at = time.monotonic()
+        self.batches = 0
 
     def check(self, names: LogNames) -> Iterable[str]:
         """See that the folder can be one."""
@@ -110,6 +112,7 @@ class BackupAndRestore(Callback):
         self.close()
         self._run = run
         self._store = CheckpointStore(self.backup_dir, keep=self.keep)
+        run.id = self._store.run_id
         self._saver = AsyncSaver(self._store) if self.asynchronous else None
         checkpoint, skipped = self._store.newest()
         for name, reason in skipped:
@@ -140,6 +143,7 @@ class BackupAndRestore(Callback):
     def save_point(self, position: Position) -> None:
         """Save if it is due, and leave if somebody asked to."""
         asked = self._signals.asked
+        self.batches += position.batches > 0
         if asked is None and not self._is_due(position):
             if self._saver is not None:
                 self._guarded(self._saver.check)
@@ -148,7 +152,6 @@ class BackupAndRestore(Callback):
             self._guarded(lambda: self._save(position, wait=asked is not None))
         if asked is not None:
             self.close()
-            self._signals.leave()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Finish the save under way, and remove the run where that is wanted."""
@@ -168,9 +171,12 @@ class BackupAndRestore(Callback):
         finally:
             if store is not None:
                 store.close()
+            if self._signals.asked is not None:  # came when there was nothing left to save
+                self._signals.leave()
 
     def _begin(self) -> None:
         self._saved_at = time.monotonic()
+        self.batches = 0
         self._signals.take()
 
     def _is_due(self, position: Position) -> bool:
@@ -178,7 +184,8 @@ class BackupAndRestore(Callback):
         if seconds is not None and time.monotonic() - self._saved_at >= seconds:
             return True
         if isinstance(self.save_freq, int):
-            return position.batches > 0 and position.batches % self.save_freq == 0
+            # Through all epochs: they may be shorter than this.
+            return position.batches > 0 and self.batches % self.save_freq == 0
         return position.batches == 0
 
     def _save(self, position: Position, *, wait: bool) -> None:

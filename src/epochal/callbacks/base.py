@@ -73,6 +73,9 @@ class Callback:
     state: ClassVar[Sequence[str]] = ()
     """Attributes that a resumed run needs back, such as `("best", "wait")`."""
 
+    run_id: str | None = None
+    """Of the run, if it is saved: the same after each death, another for another run."""
+
     saves_run: ClassVar[bool] = False
     """Whether it saves runs: it is given the `Run`, and called wherever one can be saved."""
 

@@ -103,9 +103,11 @@ class CallbackList:
         return [callback for callback in self.callbacks if callback.saves_run]
 
     def set_run(self, run: Run) -> None:
-        """Hand the run to every callback that saves runs."""
+        """Hand the run to every callback that saves runs, and tell all of them which one it is."""
         for callback in self.savers:
             callback.set_run(run)
+        for callback in self.callbacks:
+            callback.run_id = run.id
 
     def save_point(self, position: Position) -> None:
         """Say to those who save runs that this one can be saved now."""
@@ -123,7 +125,8 @@ class CallbackList:
     def close(self) -> None:
         """Close every callback; the first error is raised after all of them had their turn."""
         errors = []
-        for callback in self.callbacks:
+        # Savers last: they may end the process, as a signal that came late has asked for.
+        for callback in sorted(self.callbacks, key=lambda callback: callback.saves_run):
             try:
                 callback.close()
             except Exception as error:

@@ -60,7 +60,7 @@ class EarlyStopping(MonitorCallback):
 
     state = (
         *("best", "best_epoch", "best_weights", "stopped_epoch", "wait"),
-        *("reason", "criterion_state", "batches_done", "steps_seen"),
+        *("reason", "criterion_state", "batches_done", "steps_seen", "clock"),
     )
 
     def __init__(
@@ -136,6 +136,15 @@ class EarlyStopping(MonitorCallback):
             self.criterion.load_state_dict(state)
         elif state:
             raise UsageTypeError("EarlyStopping: the state is of one with a criterion; give it too")
+
+    @property
+    def clock(self) -> dict[str, float]:
+        """How long ago the criterion was asked last; the time between two starts is not in it."""
+        return {"seconds": time.monotonic() - self._since}
+
+    @clock.setter
+    def clock(self, clock: Mapping[str, float]) -> None:
+        self._since = time.monotonic() - clock["seconds"]
 
     def check(self, names: LogNames) -> Iterable[str]:
         """See that the criterion will be told all it needs."""

@@ -1,7 +1,7 @@
 """Set the learning rate by a function of the epoch or of the batch."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, Never
 
@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from epochal.callbacks.base import Callback
 from epochal.core.errors import UsageError, UsageTypeError, reject_unknown, unknown_name
 from epochal.logs import LogNames
+from epochal.optimizers.schedules.from_torch import RunningScheduler
 
 __all__ = ["LearningRateScheduler"]
 
@@ -39,7 +40,7 @@ class LearningRateScheduler(Callback):
         [0.1, 0.05, 0.025]
     """
 
-    state = ("batches",)
+    state = ("batches", "scheduler_state")
     provides = ("learning_rate",)
 
     def __init__(
@@ -59,11 +60,21 @@ class LearningRateScheduler(Callback):
         self.batches = 0
         self._of_torch = _is_torch(schedule)
         self._takes_rate = not self._of_torch and _takes_rate(schedule)
-        self._running: LRScheduler | None = None
+        self._running: RunningScheduler | None = None
         begins = by == "batch" and not self._of_torch
         ends = by == "batch" and self._of_torch
         needed = {"on_train_batch_begin": begins, "on_train_batch_end": ends}
         self.idle = tuple(hook for hook, wanted in needed.items() if not wanted)
+
+    @property
+    def scheduler_state(self) -> dict[str, Any]:
+        """The numbers of a scheduler of torch, and those that it changes in the optimizer."""
+        return {} if self._running is None else self._running.state_dict()
+
+    @scheduler_state.setter
+    def scheduler_state(self, state: Mapping[str, Any]) -> None:
+        if self._running is not None and state:
+            self._running.load_state_dict(state)
 
     def check(self, names: LogNames) -> Iterable[str]:
         """See that the learning rate can be set."""
@@ -79,9 +90,9 @@ class LearningRateScheduler(Callback):
         self.batches = 0
         if self._of_torch:
             optimizer = self.model.optimizer
-            self._running = self.schedule(optimizer.torch_optimizer)
+            self._running = RunningScheduler(optimizer.torch_optimizer, self.schedule, self.by)
             # Also makes the optimizer look anew at torch's `step`, which the scheduler has wrapped.
-            optimizer.learning_rate = self._running.get_last_lr()[0]
+            optimizer.learning_rate = self._running.scheduler.get_last_lr()[0]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Set the epoch's rate."""

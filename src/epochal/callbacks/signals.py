@@ -55,7 +55,8 @@ class Signals:
             KeyboardInterrupt: For SIGINT.
             SystemExit: With 143 for SIGTERM.
         """
-        if self.asked == signal.SIGINT:
+        asked, self.asked = self.asked, None
+        if asked == signal.SIGINT:
             raise KeyboardInterrupt
         raise SystemExit(128 + signal.SIGTERM)
 

@@ -33,6 +33,8 @@ class SwapEMAWeights(Callback):
         True
     """
 
+    state = ("_swapped",)
+
     def __init__(self, swap_on_epoch: bool = False, **unknown: Never) -> None:
         reject_unknown(SwapEMAWeights.__init__, unknown)
         self.swap_on_epoch = swap_on_epoch

@@ -15,7 +15,13 @@ from epochal.callbacks.tensorboard_arguments import (
     profiled_batches,
     refuse,
 )
-from epochal.callbacks.tensorboard_events import EventWriter, require_tensorboard, scalars
+from epochal.callbacks.tensorboard_events import (
+    EventWriter,
+    cut_back,
+    ledger,
+    require_tensorboard,
+    scalars,
+)
 from epochal.callbacks.tensorboard_graph import conceptual, graph_def, module_tree, record
 from epochal.callbacks.tensorboard_profile import Profile
 from epochal.callbacks.tensorboard_projector import Metadata, Projector, find_metadata
@@ -25,6 +31,8 @@ from epochal.logs import LogNames
 
 __all__ = ["TensorBoard"]
 
+_FOLDERS = ("train", "validation")
+
 
 class TensorBoard(Callback):
     """Writes what TensorBoard shows: `tensorboard --logdir logs`.
@@ -33,7 +41,8 @@ class TensorBoard(Callback):
     `batch_<log>` by the global step of training (counted from 1 in each fit), and what the
     arguments below ask for. In `validation/`: `epoch_<log>` by epoch, and for every evaluation
     `evaluation_<log>_vs_iterations` by the optimizer's updates. Each fit writes event files of its
-    own; they are brought up to date at the end of every epoch.
+    own; they are brought up to date at the end of every epoch. A run that `BackupAndRestore` saves
+    goes on in a new file, and its old ones are cut back to what was saved, so no point comes twice.
 
     Needs the tensorboard package: `pip install "epochal[tensorboard]"`.
 
@@ -79,7 +88,7 @@ class TensorBoard(Callback):
     """
 
     reads_all = True
-    state = ("train_step",)
+    state = ("train_step", "files")
 
     def __init__(
         self,
@@ -119,6 +128,7 @@ class TensorBoard(Callback):
         self._profile: Profile | None = None
         self._writers: dict[str, EventWriter] = {}
         self._projector: Projector | None = None
+        self._kept: Mapping[str, Mapping[str, int]] | None = None
         # So that writing each epoch costs no batch anything.
         needed = {
             "on_train_batch_begin": bool(self._profiled),
@@ -141,9 +151,30 @@ class TensorBoard(Callback):
             if find_metadata(file, self.log_dir) is None:
                 yield f"TensorBoard: embeddings_metadata: there is no file {os.fspath(file)!r}"
 
+    @property
+    def files(self) -> dict[str, dict[str, int]]:
+        """The event files of a run that is saved, and how much of each belongs to it so far."""
+        for writer in self._writers.values():
+            writer.flush()
+        run = self.run_id
+        return {} if run is None else {name: ledger(self.log_dir / name, run) for name in _FOLDERS}
+
+    @files.setter
+    def files(self, files: Mapping[str, Mapping[str, int]]) -> None:
+        """Nothing is left to do: the files were cut back before training began."""
+
+    def before_resume(self, state: Mapping[str, Any]) -> None:
+        """Note which events belong to the run: those behind them will come again."""
+        self._kept = state["files"]
+
     def on_train_begin(self, logs: Any = None) -> None:
         """Begin the event file, write the graph, and find the embeddings."""
         self.close()
+        kept, self._kept = self._kept, None
+        if self.run_id is not None:
+            for name in _FOLDERS:
+                # Nothing is kept of a run that died before it was saved for the first time.
+                cut_back(self.log_dir / name, self.run_id, (kept or {}).get(name, {}))
         self.train_step = 0
         self._projector = None
         if self.embeddings_freq:
@@ -155,7 +186,7 @@ class TensorBoard(Callback):
                 self.embeddings_layer_names,
             )
         train = self._writer("train")
-        if self.write_graph:
+        if self.write_graph and not kept:
             self._write_graph(train)
         train.flush()
 
@@ -274,7 +305,7 @@ class TensorBoard(Callback):
     def _writer(self, run: str) -> EventWriter:
         """Return the writer of `train` or `validation`; its file begins when it is first needed."""
         if run not in self._writers:
-            self._writers[run] = EventWriter(self.log_dir / run)
+            self._writers[run] = EventWriter(self.log_dir / run, self.run_id)
         return self._writers[run]
 
     def _iterations(self) -> int:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["EventWriter", "require_tensorboard", "scalars"]
+from epochal.storage.disk import disk
+
+__all__ = ["EventWriter", "cut_back", "ledger", "require_tensorboard", "scalars"]
 
 _BUCKETS = 30  # TensorBoard's own default
 
@@ -37,13 +40,15 @@ class EventWriter:
 
     Args:
         folder: Made if it is missing.
+        run_id: Of the run, if it is saved: it stands in the file's name, so that the run knows its
+            own files again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run_id: str | None = None) -> None:
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         self.folder = folder
-        self._file = EventFileWriter(str(folder), filename_suffix=".v2")
+        self._file = EventFileWriter(str(folder), filename_suffix=_suffix(run_id))
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """Write one number (as float32, the precision of every TensorBoard scalar)."""
@@ -103,6 +108,45 @@ class EventWriter:
         summary = Summary()
         summary.value.add(tag=tag, metadata=metadata, tensor=make_tensor_proto(value))
         self._file.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+
+
+def ledger(folder: Path, run_id: str) -> dict[str, int]:
+    """Return how long each event file of a run is; what they hold is durable then."""
+    found = {}
+    for path in _files(folder, run_id):
+        handle = disk().open(path, os.O_RDONLY)
+        try:
+            disk().sync(handle)
+            found[path.name] = os.fstat(handle).st_size
+        finally:
+            disk().close(handle)
+    return found
+
+
+def cut_back(folder: Path, run_id: str, files: Mapping[str, int]) -> None:
+    """Take a run's event files back to what a ledger says; what came later will come again.
+
+    TensorBoard's own way, to hide all steps of a folder from one on, is none here: epochs, batches
+    and updates count different things, and stand in one folder.
+    """
+    for path in _files(folder, run_id):
+        if path.name not in files:
+            disk().unlink(path)
+            continue
+        if path.stat().st_size > files[path.name]:
+            handle = disk().open(path, os.O_RDWR)
+            try:
+                disk().truncate(handle, files[path.name])
+            finally:
+                disk().close(handle)
+
+
+def _files(folder: Path, run_id: str) -> list[Path]:
+    return sorted(folder.glob(f"events.out.tfevents.*{_suffix(run_id)}"))
+
+
+def _suffix(run_id: str | None) -> str:
+    return ".v2" if run_id is None else f".{run_id[:12]}.v2"
 
 
 def scalars(name: str, value: Any) -> list[tuple[str, float]]:

@@ -43,6 +43,8 @@ class TerminateOnNaN(Callback):
         1
     """
 
+    state = ("_losses",)
+
     def __init__(
         self,
         raise_error: bool = False,

@@ -39,6 +39,7 @@ class Timer(Callback):
     """
 
     observes = True
+    state = ("measured",)
 
     def __init__(self, verbose: int = 0, synchronize: bool = False, **unknown: Never) -> None:
         reject_unknown(Timer.__init__, unknown)
@@ -52,6 +53,26 @@ class Timer(Callback):
         self._callbacks: dict[str, float] = {}
         self._of_batches: dict[str, float] = {}
         self._forget()
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What was measured, the epoch that is under way too; the time between runs is none."""
+        return {
+            "epochs": self.epochs,
+            "epoch": self._epoch,
+            "times": self._times,
+            "callbacks": self._callbacks,
+            "of_batches": self._of_batches,
+            "taken": perf_counter() - self._began,
+        }
+
+    @measured.setter
+    def measured(self, measured: dict[str, Any]) -> None:
+        self.epochs, self._epoch = measured["epochs"], measured["epoch"]
+        self._times, self._callbacks = measured["times"], measured["callbacks"]
+        self._of_batches = measured["of_batches"]
+        self._mark = perf_counter()
+        self._began = self._mark - measured["taken"]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Start anew."""

@@ -92,7 +92,7 @@ class Webhook(Callback):
         Valid: 'end', 'failure', 'both'.
     """
 
-    state = ("epochs", "best")
+    state = ("epochs", "best", "_logs")
     reads_all = True
 
     def __init__(
@@ -136,6 +136,7 @@ class Webhook(Callback):
         self._running = False
         self.epochs = 0
         self.best: dict[str, tuple[float, int]] = {}
+        self._logs: dict[str, Any] = {}
 
     def check(self, names: LogNames) -> Iterable[str]:
         """Learn which way each name gets better, and see that the message can be formatted."""
@@ -154,7 +155,7 @@ class Webhook(Callback):
         self._began = time.perf_counter()
         self.epochs = 0
         self.best = {}
-        self._logs: dict[str, Any] = {}
+        self._logs = {}
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Keep the epoch's logs, and those that are the best so far."""

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-__all__ = ["Generators", "capture_generators", "restore_generators"]
+__all__ = ["Generators", "capture_generators", "restore_generators", "restore_own"]
 
 Generators: TypeAlias = dict[str, Any]
 """The states of all generators: tensors, and what JSON can hold."""
@@ -55,7 +55,17 @@ def restore_generators(states: Generators, owners: Owners | None = None) -> None
     torch.set_rng_state(states["torch"])
     for index, state in states["devices"].items():
         torch.cuda.set_rng_state(state, int(index))
-    missing = dict(states["own"])
+    restore_own(states["own"], owners)
+
+
+def restore_own(states: Mapping[str, Any], owners: Owners | None) -> None:
+    """Put the generators in attributes back, and no others.
+
+    Args:
+        states: What `capture_generators` returned under `"own"`.
+        owners: The same objects, or their successors in another process.
+    """
+    missing = dict(states)
     for path, generator in _own(owners):
         if path in missing:
             _put(generator, missing.pop(path))

@@ -92,6 +92,7 @@ class FixedSteps(Feed):
         self._restart = restart
         self._pass = 0
         self._used = 0
+        self._done = 0  # batches of the epoch that is gone on with
         self._open: Iterator[Batch] | None = None
 
     @override
@@ -105,9 +106,10 @@ class FixedSteps(Feed):
 
     @override
     def epoch(self, epoch: int) -> Iterator[Batch]:
+        done, self._done = self._done, 0
         if self._restart and not self.once:
-            return islice(self.feed.epoch(epoch), self.steps)
-        return islice(self._endless(), self.steps)
+            return islice(self.feed.epoch(epoch), self.steps - done)
+        return islice(self._endless(), self.steps - done)
 
     @override
     def describe(self) -> dict[str, Any]:
@@ -116,14 +118,16 @@ class FixedSteps(Feed):
     @override
     def position(self, batches: int) -> Any:
         # Epochs may end inside of a pass, so where it stands is not where the epoch stands.
-        used = batches if self._restart else self._used
-        return {"pass": self._pass, "used": used, "inner": self.feed.position(used)}
+        used = batches if self._restart and not self.once else self._used
+        inner = self.feed.position(used)
+        return {"batches": batches, "pass": self._pass, "used": used, "inner": inner}
 
     @override
     def resume(self, position: Any) -> None:
         self._pass, self._used = position["pass"], position["used"]
+        self._done = position["batches"]
         self.feed.resume(position["inner"])
-        if self._pass and not self._restart:
+        if self._pass and (self.once or not self._restart):
             self._open = self.feed.epoch(self._pass - 1)
 
     @override

@@ -7,11 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 from typing_extensions import override
 
 from epochal.core.errors import Problems, UsageError
-from epochal.core.generators import Generators, capture_generators, restore_generators
+from epochal.core.generators import (
+    Generators,
+    capture_generators,
+    restore_generators,
+    restore_own,
+)
 from epochal.core.random import epoch_generator, epoch_order
 from epochal.core.trees import flatten, map_leaves
 from epochal.data.arrays import to_tensors
@@ -100,19 +105,32 @@ class IterableFeed(Feed):
 
     @override
     def position(self, batches: int) -> Any:
-        position = {"batches": batches}
+        position = {
+            "batches": batches,
+            # Whether the first batch, which was looked at, still waits to be used.
+            "ahead": self._ahead is not None,
+            "own": capture_generators(self._owners())["own"],
+        }
+        stateful: Any = self._stateful()
+        if stateful is not None:
+            return {**position, "state": stateful.state_dict()}
         if not batches:
             return position
-        source: Any = self.source
-        if _has_state(source):
-            return {**position, "state": source.state_dict()}
         return {**position, "began": self._began, "last": _digest(self._last)}
 
     @override
     def resume(self, position: Any) -> None:
-        self._resumed = position
-        if not self.once:
+        if self.once or position["batches"]:
+            self._resumed = position
+        if position["ahead"]:
+            return  # nothing was used yet, neither then nor now
+        stateful: Any = self._stateful()
+        if stateful is not None or not self.once or not position["batches"]:
             self._ahead = None  # drawn before the generators were put back
+        self._used = True
+        restore_own(position["own"], self._owners())
+        if stateful is not None:
+            stateful.load_state_dict(position["state"])
 
     def _begin(self) -> Iterator[Any]:
         """Begin a pass, and note what its order may be drawn from."""
@@ -125,11 +143,11 @@ class IterableFeed(Feed):
         Raises:
             UsageError: If the data that are passed over are not those that were used.
         """
-        source: Any = self.source
-        if _has_state(source):
-            source.load_state_dict(position["state"])
-            return iter(self.source)
         present = capture_generators(self._owners())
+        if "state" in position and not self._indexed():
+            iterator = iter(self.source)  # which was told where it stands
+            restore_generators(present, self._owners())  # a loader draws a seed for its workers
+            return iterator
         used = position["batches"]
         if self._ahead is not None:  # an iterator cannot be begun again
             last, iterator = self._ahead
@@ -139,7 +157,7 @@ class IterableFeed(Feed):
             restore_generators(position["began"], self._owners())
             last, iterator = None, self._begin()
         indices = getattr(iterator, "_next_index", None)
-        if indices is not None and getattr(self.source, "num_workers", 1) == 0:
+        if indices is not None and self._indexed():
             for _ in range(used):
                 indices()  # the order alone, without loading anything
         else:
@@ -156,6 +174,31 @@ class IterableFeed(Feed):
                 )
         restore_generators(present, self._owners())
         return iterator
+
+    def _stateful(self) -> object | None:
+        """Return what says itself where it stands: the source, or the dataset it reads from.
+
+        A worker process has a dataset of its own, about which nobody here knows anything.
+        """
+        if _has_state(self.source):
+            return self.source
+        dataset = getattr(self.source, "dataset", None)
+        if getattr(self.source, "num_workers", 1) == 0 and _has_state(dataset):
+            return dataset
+        return None
+
+    def _indexed(self) -> bool:
+        """Whether a loader asks a Dataset for rows, in an order of one of torch's samplers.
+
+        Then the order alone is counted forward; any other sampler may remember what it gave.
+        """
+        source = self.source
+        if not isinstance(source, DataLoader) or source.num_workers:
+            return False
+        if isinstance(source.dataset, IterableDataset) or _has_state(source):
+            return False
+        samplers = (source.sampler, source.batch_sampler)
+        return all(type(s).__module__.startswith("torch.utils.data") for s in samplers if s)
 
     def _owners(self) -> dict[str, object]:
         found: dict[str, object] = {"source": self.source}
@@ -240,6 +283,7 @@ class LoaderFeed(IterableFeed):
         weigh: Callable[[Any], Tensor] | None = None,
     ) -> None:
         self.batch_size = batch_size
+        self._dataset = dataset
         self._sampler = _Order(_length(dataset) or 0, seed, shuffle)
         loader: DataLoader[Any] = DataLoader(
             dataset,
@@ -257,13 +301,17 @@ class LoaderFeed(IterableFeed):
 
     @override
     def position(self, batches: int) -> Any:
-        return {"batches": batches, "seed": str(self._sampler.seed)}
+        own = capture_generators({"dataset": self._dataset})["own"]
+        ahead = self._ahead is not None
+        return {"batches": batches, "ahead": ahead, "own": own, "seed": str(self._sampler.seed)}
 
     @override
     def resume(self, position: Any) -> None:
         self._sampler.seed = int(position["seed"])
         self._sampler.skip = position["batches"] * self.batch_size
-        self._ahead = None
+        if not position["ahead"]:
+            self._ahead = None
+            restore_own(position["own"], {"dataset": self._dataset})
 
     @override
     def _set_epoch(self, epoch: int) -> None:

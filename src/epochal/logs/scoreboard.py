@@ -166,6 +166,7 @@ class Scoreboard:
         Nothing is scored for it: when a run is saved must not change a bit of what it logs.
         """
         return {
+            "names": list(self.names),
             "means": {name: mean.state_dict() for name, mean in self._means.items()},
             "base": self._base,
             "kept": [list(batch) for batch in self._kept],
@@ -173,7 +174,16 @@ class Scoreboard:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state_dict` returned."""
+        """Take back what `state_dict` returned.
+
+        Raises:
+            UsageError: If it is of other losses and metrics.
+        """
+        if tuple(state["names"]) != self.names:
+            raise UsageError(
+                f"the epoch that goes on was logging {', '.join(state['names'])}, and now "
+                f"{', '.join(self.names)} would be; compile with the same losses and metrics"
+            )
         for name, mean in state["means"].items():
             self._means[name].load_state_dict(mean)
         self._base = state["base"]

@@ -11,7 +11,7 @@ from epochal.core.errors import UsageTypeError
 
 __all__ = ["pack", "unpack"]
 
-_TENSOR, _ARRAY = "$tensor", "$array"
+_TENSOR, _ARRAY, _NUMBER = "$tensor", "$array", "$number"
 
 
 def pack(tree: Any, what: str = "the state") -> tuple[dict[str, Tensor], Any]:
@@ -39,7 +39,7 @@ def _packed(value: Any, path: str, what: str, tensors: dict[str, Tensor]) -> Any
         return {_TENSOR: path}
     if isinstance(value, (np.ndarray, np.generic)):
         tensors[path] = torch.from_numpy(np.array(value))
-        return {_ARRAY: path}
+        return {_NUMBER if isinstance(value, np.generic) else _ARRAY: path}
     if isinstance(value, Mapping):
         odd = [key for key in value if not isinstance(key, str)]
         if odd:
@@ -75,6 +75,8 @@ def unpack(tensors: Mapping[str, Tensor], plain: Any) -> Any:
             return tensors[plain[_TENSOR]]
         if set(plain) == {_ARRAY}:
             return tensors[plain[_ARRAY]].numpy()
+        if set(plain) == {_NUMBER}:
+            return tensors[plain[_NUMBER]].numpy()[()]
         return {key: unpack(tensors, item) for key, item in plain.items()}
     if isinstance(plain, (list, tuple)):
         items = [unpack(tensors, item) for item in plain]

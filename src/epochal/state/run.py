@@ -65,6 +65,7 @@ class Run:
         callbacks: All callbacks, in order.
         rate: The learning rate that the script asked for; NaN without an optimizer.
         initial_epoch: The epoch that the script asked to begin with.
+        validation: What it is validated on.
     """
 
     def __init__(
@@ -74,12 +75,16 @@ class Run:
         callbacks: Sequence[_Stateful],
         rate: float,
         initial_epoch: int = 0,
+        validation: Feed | None = None,
     ) -> None:
         self.model = model
         self.feed = feed
         self.callbacks = callbacks
         self.rate = rate
         self.initial_epoch = initial_epoch
+        self.validation = validation
+        self.id: str | None = None
+        """What tells it from other runs that were saved, whichever process it is in."""
         self.start: Position | None = None
         """Where a run that goes on stood; None for one that begins."""
         self.last_logs: dict[str, Any] = {}
@@ -115,6 +120,7 @@ class Run:
             "optimizer": None if model.optimizer is None else model.optimizer.state_dict(),
             "generators": capture_generators(self._owners()),
             "feed": self.feed.position(position.batches),
+            "validation": None if self.validation is None else self.validation.position(0),
             "board": None if self._board is None else self._board.state_dict(),
             "metrics": [metric.everything() for metric in self._metrics(position)],
             "callbacks": [
@@ -183,6 +189,8 @@ class Run:
         self.last_logs = tree["last_logs"]
         model.stop_training, model.diverged = tree["stop_training"], tree["diverged"]
         self.feed.resume(tree["feed"])
+        if self.validation is not None and tree["validation"] is not None:
+            self.validation.resume(tree["validation"])
         restore_generators(tree["generators"], self._owners())
 
     def open(self, board: Board | None) -> None:

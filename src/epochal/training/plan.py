@@ -178,7 +178,7 @@ def plan_fit(model: Any, compiled: Compiled, given: FitArguments) -> FitPlan:
         given.initial_epoch,
         given.validation_freq,
         changes_rate,
-        Run(model, feed, list(callbacks), rate, given.initial_epoch),
+        Run(model, feed, list(callbacks), rate, given.initial_epoch, validation),
     )
 
 
@@ -256,6 +256,9 @@ def _check_callbacks(callbacks: CallbackList, names: LogNames, problems: Problem
     for callback in callbacks:
         for name in callback.provides:
             names.add(name)
+    if len(callbacks.savers) > 1:
+        names_of = ", ".join(type(callback).__name__ for callback in callbacks.savers)
+        problems.add(f"{names_of}: two callbacks save this run; keep one of them")
     try:
         by_needs(list(callbacks))
     except UsageError as error:

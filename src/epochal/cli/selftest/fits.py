@@ -1,0 +1,368 @@
+"""Real trainings to be killed: everything that a `fit` remembers, in small."""
+
+import functools
+import hashlib
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import OneCycleLR
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+from epochal import callbacks as use
+from epochal import layers, losses, metrics, optimizers
+from epochal.cli.selftest.scenario import Reach
+from epochal.core.random import set_random_seed
+from epochal.models import Sequential
+from epochal.storage import CheckpointStore
+
+__all__ = ["FITS", "FitScenario"]
+
+ROWS, BATCH, BATCHES = 26, 8, 4
+
+Data = Literal["arrays", "dataset", "loader", "workers", "stream", "fixed"]
+
+
+@dataclass(frozen=True)
+class FitScenario:
+    """A training with callbacks that write files, saved by `BackupAndRestore`.
+
+    Args:
+        name: What to call it.
+        data: How the rows arrive.
+        save_freq: How often the run is saved.
+        asynchronous: Whether a thread saves.
+        optimizer: Makes the optimizer.
+        more: Makes further callbacks.
+        precision: Of `compile`.
+        own_metric: Whether a metric that keeps its sums in plain attributes is logged too.
+        epochs: How long it trains at most.
+        delete: Whether the saved run is removed at the end.
+    """
+
+    name: str
+    data: Data = "arrays"
+    save_freq: Literal["epoch"] | int = "epoch"
+    asynchronous: bool = False
+    optimizer: Callable[[], optimizers.Optimizer] = functools.partial(optimizers.Adam, 0.05)
+    more: Callable[[], list[use.Callback]] = list
+    precision: Any = None
+    own_metric: bool = False
+    epochs: int = 3
+    delete: bool = False
+
+    def run(self, folder: Path, reach: Reach) -> None:
+        """Train to the end, from the newest checkpoint, and write down what came of it."""
+        with open(os.devnull, "w") as nowhere, _stdout(nowhere):
+            made, history = self.train(folder, reach)
+        optimizer = made.optimizer.state_dict()
+        found = {
+            "weights": _hash(made.state_dict()),
+            "optimizer": _hash(optimizer),
+            "history": repr((history.history, history.epoch, history.epochs_of)),
+        }
+        (folder / "result.json").write_text(json.dumps(found))
+
+    def train(self, folder: Path, reach: Reach) -> tuple[Sequential, use.History]:
+        """Train in a folder, and return the model and its history."""
+        set_random_seed(7)
+        made = self.model(reach)
+        history = made.fit(
+            *self.make_data(),
+            batch_size=BATCH if self.data in ("arrays", "dataset") else None,
+            epochs=self.epochs,
+            steps_per_epoch=3 if self.data == "fixed" else None,
+            verbose=0,
+            validation_data=DataLoader(TensorDataset(*_rows(12)), 8, shuffle=True),
+            callbacks=[_Places(reach, "first"), *self.callbacks(folder), self._last(reach, folder)],
+        )
+        return made, history
+
+    def model(self, reach: Reach) -> Sequential:
+        """Make and compile the model."""
+        made = Sequential(
+            [
+                layers.Dense(6, activation="relu", input_dim=3),
+                layers.BatchNormalization(),
+                _Place(reach),
+                layers.Dropout(0.25),
+                layers.Dropout(0.25, seed=3),
+                layers.Dense(1),
+            ]
+        )
+        watched: list[Any] = ["mae", *([_Largest()] if self.own_metric else [])]
+        made.compile(
+            self.optimizer(),
+            losses.MeanSquaredError(),
+            metrics=watched,
+            mixed_precision=self.precision,
+        )
+        first: nn.Parameter = next(made.parameters())
+        # Runs when the last gradient of a step is there, just before the update.
+        first.register_post_accumulate_grad_hook(lambda _: reach("before the update"))
+        return made
+
+    def callbacks(self, folder: Path) -> list[use.Callback]:
+        """Make the callbacks of the training, the one that saves it last."""
+        found: list[use.Callback] = [
+            *self.more(),
+            use.CSVLogger(folder / "log.csv"),
+            use.ModelCheckpoint(folder / "best.safetensors", save_best_only=True),
+        ]
+        if importlib.util.find_spec("tensorboard") is not None:
+            found.append(use.TensorBoard(folder / "tb", write_graph=False, update_freq=2))
+        return [*found, self._backup(folder)]
+
+    def _backup(self, folder: Path) -> use.BackupAndRestore:
+        return use.BackupAndRestore(
+            folder / "run",
+            save_freq=self.save_freq,
+            asynchronous=self.asynchronous,
+            delete_checkpoint=self.delete,
+        )
+
+    def _last(self, reach: Reach, folder: Path) -> use.Callback:
+        every = 0 if self.asynchronous or self.delete else self.save_freq
+        return _Places(reach, "last", every, 3 if self.data == "fixed" else BATCHES)
+
+    def make_data(self) -> tuple[Any, ...]:
+        """Return what `fit` is trained on."""
+        x, y = _rows(ROWS)
+        if self.data == "arrays":
+            return x, y
+        if self.data == "stream":
+            return (DataLoader(_Stream(), BATCH),)
+        rows = TensorDataset(x, y)
+        if self.data == "dataset":
+            return (rows,)
+        workers = 2 if self.data == "workers" else 0
+        order = torch.Generator().manual_seed(5)
+        return (DataLoader(rows, BATCH, shuffle=True, num_workers=workers, generator=order),)
+
+    def saved(self, folder: Path) -> int:
+        """Return how many batches the newest checkpoint stands for."""
+        if not (folder / "run").is_dir():
+            return 0
+        with CheckpointStore(folder / "run") as store:
+            found, skipped = store.newest()
+        assert not skipped, skipped
+        if found is None:
+            return 0
+        epoch, batches = found.state["position"]
+        return int(epoch * (3 if self.data == "fixed" else BATCHES) + batches)
+
+    def result(self, folder: Path) -> dict[str, str]:
+        """Return what was written down, and hashes of the files."""
+        found: dict[str, str] = json.loads((folder / "result.json").read_text())
+        csv = (folder / "log.csv").read_bytes()
+        best = (folder / "best.safetensors").read_bytes()
+        found |= {
+            "log.csv": hashlib.sha256(csv).hexdigest(),
+            "best.safetensors": hashlib.sha256(best).hexdigest(),
+        }
+        if (folder / "tb").is_dir():
+            found["TensorBoard"] = repr(_series(folder / "tb"))
+        return found
+
+
+class _Places(use.Callback):
+    """Reaches a place before or after every hook of the others, and says what is saved."""
+
+    def __init__(
+        self, reach: Reach, where: str, every: Literal["epoch"] | int = 0, batches: int = 1
+    ) -> None:
+        self.reach, self.where, self.every, self.batches = reach, where, every, batches
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.reach(f"{self.where} on_train_begin")
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch
+        self._tell(epoch * self.batches)
+        self.reach(f"{self.where} on_epoch_begin")
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if self.every != "epoch":
+            self._tell(self.epoch * self.batches + batch)
+        self.reach(f"{self.where} on_train_batch_begin")
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.reach(f"{self.where} on_train_batch_end")
+
+    def on_test_begin(self, logs: Any = None) -> None:
+        self.reach(f"{self.where} on_test_begin")
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.reach(f"{self.where} on_test_batch_end")
+
+    def on_test_end(self, logs: Any = None) -> None:
+        self.reach(f"{self.where} on_test_end")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.reach(f"{self.where} on_epoch_end")
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.reach(f"{self.where} on_train_end")
+
+    def _tell(self, done: int) -> None:
+        """Say what is saved by now, where somebody saves and waits for it."""
+        every = self.batches if self.every == "epoch" else self.every
+        if every:
+            self.reach(f"saved {done - done % every}")
+
+
+class _Place(nn.Module):
+    """Passes its input on, and reaches a place on the way there and on the way back."""
+
+    def __init__(self, reach: Reach) -> None:
+        super().__init__()
+        self._reach = reach
+
+    def forward(self, x: Tensor) -> Tensor:
+        self._reach("in forward")
+        if not x.requires_grad:
+            return x
+        passed = x.view_as(x)
+        passed.register_hook(lambda _: self._reach("in backward"))
+        return passed
+
+
+class _Largest(metrics.Metric):
+    """The largest error, kept in a plain attribute."""
+
+    def __init__(self, name: str = "largest", **unknown: Any) -> None:
+        super().__init__(name=name)
+        self.largest = 0.0
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.largest = max(self.largest, float((y_true - y_pred).abs().max()))
+
+    def result(self) -> float:
+        return self.largest
+
+    def reset_state(self) -> None:
+        self.largest = 0.0
+
+
+class _Stream(IterableDataset[tuple[Tensor, Tensor]]):
+    """Rows in an order that each pass leaves behind for the next one."""
+
+    def __init__(self) -> None:
+        self.x, self.y = _rows(ROWS)
+        self.at, self.shift = 0, 0
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while self.at < ROWS:
+            row = (self.at * 7 + self.shift) % ROWS
+            self.at += 1
+            yield self.x[row], self.y[row]
+        self.at, self.shift = 0, self.shift + 5
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place."""
+        return {"at": self.at, "shift": self.shift}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a place."""
+        self.at, self.shift = state["at"], state["shift"]
+
+
+def _rows(count: int) -> tuple[Tensor, Tensor]:
+    x = torch.randn(count, 3, generator=torch.Generator().manual_seed(count))
+    return x, x.sum(1, keepdim=True).sin()
+
+
+def _hash(tree: Any) -> str:
+    found = hashlib.sha256()
+    for name in sorted(tree):
+        value = tree[name]
+        if isinstance(value, Tensor):
+            value = (value.dtype, tuple(value.shape), value.detach().numpy().tobytes())
+        found.update(f"{name} {value}".encode())
+    return found.hexdigest()
+
+
+def _series(folder: Path) -> list[Any]:
+    """Return every point that TensorBoard's own reader finds: run, tag, step and value."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    found = []
+    for run in sorted(path.name for path in folder.iterdir()):
+        events = EventAccumulator(str(folder / run), size_guidance={"tensors": 0}).Reload()
+        for tag in sorted(events.Tags()["tensors"]):
+            for event in events.Tensors(tag):
+                found.append((run, tag, event.step, make_ndarray(event.tensor_proto).tolist()))
+    return found
+
+
+class _stdout:  # noqa: N801  named like what it replaces
+    """Nothing is said on the screen inside of the block."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        import contextlib
+
+        self._context = contextlib.redirect_stdout(self._file)
+        self._context.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._context.__exit__(*error)
+
+
+def _averages() -> list[use.Callback]:
+    return [use.SwapEMAWeights(swap_on_epoch=True)]
+
+
+def _patience() -> list[use.Callback]:
+    plateau = use.ReduceLROnPlateau(patience=1, factor=0.5)
+    return [plateau, use.EarlyStopping(patience=2, restore_best_weights=True)]
+
+
+def _by_torch() -> list[use.Callback]:
+    cycle = functools.partial(OneCycleLR, max_lr=0.1, total_steps=3 * BATCHES + 1)
+    return [use.LearningRateScheduler(cycle, by="batch")]
+
+
+def _warm_up() -> optimizers.Optimizer:
+    cosine = optimizers.schedules.CosineDecay(
+        0.01, decay_steps=8, warmup_target=0.1, warmup_steps=4
+    )
+    return optimizers.SGD(cosine, momentum=0.9)
+
+
+FITS: tuple[FitScenario, ...] = (
+    FitScenario("by epoch"),
+    FitScenario("every batch", data="dataset", save_freq=1),
+    FitScenario(
+        "accumulating",
+        optimizer=lambda: optimizers.Adam(0.05, gradient_accumulation_steps=3),
+        save_freq=1,
+    ),
+    FitScenario("float16", precision="float16", save_freq=2),
+    FitScenario(
+        "averages",
+        optimizer=lambda: optimizers.SGD(
+            0.05, momentum=0.9, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=5
+        ),
+        more=_averages,
+        save_freq=3,
+    ),
+    FitScenario("plateau", more=_patience, epochs=5),
+    FitScenario("schedule", optimizer=_warm_up, save_freq=3),
+    FitScenario("in a thread", data="loader", asynchronous=True, save_freq=1),
+    FitScenario("stream", data="stream", save_freq=3),
+    FitScenario("fixed steps", data="fixed", save_freq=2),
+    FitScenario("own metric", own_metric=True, data="loader", save_freq=2),
+    FitScenario("scheduler of torch", more=_by_torch, save_freq=3),
+    FitScenario("deleted at the end", delete=True, save_freq=2),
+    FitScenario("workers", data="workers", save_freq=3, epochs=2),
+)
