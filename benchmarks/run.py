@@ -1,6 +1,6 @@
 """Runs every benchmark of our own loop, each in a process of its own, and keeps what it printed.
 
-make bench [ARGS="moons overhead"]
+make bench [ARGS="moons overhead --rounds 5"]
 """
 
 import argparse
@@ -17,12 +17,15 @@ OUT = BENCHMARKS.parent / "runs" / "bench"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[*NAMES, "saving"], metavar="NAME")
-    names = parser.parse_args().names
+    parser.add_argument("--rounds", type=int, help="instead of each script's own number")
+    arguments = parser.parse_args()
+    names = arguments.names
+    rounds = [] if arguments.rounds is None else ["--rounds", str(arguments.rounds)]
     OUT.mkdir(parents=True, exist_ok=True)
     failed = []
     for name in names:
         print(f"{time.strftime('%H:%M:%S')} {name}", flush=True)
-        command = [sys.executable, str(BENCHMARKS / f"{name}.py")]
+        command = [sys.executable, str(BENCHMARKS / f"{name}.py"), *rounds]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         print(done.stdout, flush=True)
         # What is run anew replaces that part of the report alone.

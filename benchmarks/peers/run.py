@@ -51,14 +51,14 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def run_workload(name: str, peers: dict[str, Peer], rounds: int) -> dict[str, Any]:
+def run_workload(name: str, size: int, peers: dict[str, Peer], rounds: int) -> dict[str, Any]:
     """Return what each way gave for one workload: a check's loss and seconds of each round."""
     rows, epochs = CHECKS[name]
     found: dict[str, Any] = {}
     for way, peer in peers.items():
         answer = peer.ask("check", name=name, size=rows, epochs=epochs)
         if "loss" in answer:
-            answer |= peer.ask("prepare", name=name, size=None)
+            answer |= peer.ask("prepare", name=name, size=size)
         found[way] = answer
         if "loss" not in answer or "error" in answer:
             say(f"  {way}: {answer}")
@@ -76,21 +76,21 @@ def run_workload(name: str, peers: dict[str, Peer], rounds: int) -> dict[str, An
 
 
 def run_all(
-    ways: list[str], names: list[str], cores: int, rounds: int, failed: dict[str, str]
+    ways: list[str], sizes: dict[str, int], cores: int, rounds: int, failed: dict[str, str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield what all ways gave for each workload on so many cores."""
     with (OUT / f"peers-{cores}.log").open("w") as log:
         peers = {way: Peer(way, cores, log) for way in ways if environment_of(way) not in failed}
         try:
-            for name in names:
+            for name, size in sizes.items():
                 say(f"{cores} core(s): {name}")
-                workload = make(name)
+                workload = make(name, size)
                 found: dict[str, Any] = {"unit": workload.unit, "units": workload.units}
                 for way in ways:
                     if environment_of(way) in failed:
                         reason = failed[environment_of(way) or ""]
                         found[way] = {"missing": f"not installed: {reason}"}
-                yield name, found | run_workload(name, peers, rounds)
+                yield name, found | run_workload(name, size, peers, rounds)
         finally:
             for peer in peers.values():
                 peer.close()
@@ -103,7 +103,12 @@ def main() -> None:
     parser.add_argument("--cores", type=int, nargs="+", default=[1, os.cpu_count() or 1])
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--scale", type=float, default=1.0, help="of rows; epochs stay")
     arguments = parser.parse_args()
+    sizes = {}
+    for name in arguments.workloads:
+        usual = WORKLOADS[name][1]
+        sizes[name] = usual if "moons" in name else round(usual * arguments.scale)
     OUT.mkdir(parents=True, exist_ok=True)
     wanted = {environment_of(way) for way in arguments.ways} - {None}
     failed = environments.install_all(sorted(name for name in wanted if name))
@@ -117,9 +122,7 @@ def main() -> None:
     }
     asked = shlex.join(sys.argv[1:])
     for cores in arguments.cores:
-        for name, found in run_all(
-            arguments.ways, arguments.workloads, cores, arguments.rounds, failed
-        ):
+        for name, found in run_all(arguments.ways, sizes, cores, arguments.rounds, failed):
             # A part that is measured anew replaces that part alone, and its row says by what.
             run = {"command": f'make bench-peers ARGS="{asked}"', "commit": commit()}
             kept.setdefault(str(cores), {})[name] = {**found, **run}
