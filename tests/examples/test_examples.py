@@ -78,6 +78,12 @@ def test_a_criterion_is_chosen_on_a_recorded_curve_and_then_used(run, tmp_path):
     assert (tmp_path / "curve.png").stat().st_size > 10_000
 
 
+def test_a_module_of_ones_own_is_saved_whole_and_trained_on(run):
+    printed = run("save_your_module.py")
+    assert "loaded Moons(width=32) after 40 steps" in printed
+    assert "the same as never interrupted: True" in printed
+
+
 def test_every_example_is_run_by_some_test(root):
     tests = "".join(file.read_text(encoding="utf-8") for file in root.glob("tests/**/*.py"))
     examples = [path.name for path in (root / "examples").glob("*.py")]
