@@ -80,7 +80,7 @@ class Oracle:
         for index, answer in enumerate(answers):
             if answer.outcome == "hung" and again:
                 # A machine that has other things to do looks like a file that never ends.
-                [answers[index]] = self.ask_all([requests[index]], limit, again=False)
+                [answers[index]] = self.ask_all([requests[index]], 4 * limit, again=False)
         return answers
 
     def _read(self):
