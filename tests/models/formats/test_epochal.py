@@ -287,6 +287,40 @@ def test_frozen_tied_and_half_precision_weights_are_so_again(tmp_path):
     assert twin[0] is twin[2]
 
 
+def test_kernels_keep_the_layout_that_their_convolution_wants(tmp_path):
+    model = epochal.Sequential([epochal.layers.Conv2D(4, 3, input_shape=(6, 6, 3))])
+    model.save(tmp_path / "m.epochal")
+    same(model, load_model(tmp_path / "m.epochal"))
+    net = epochal.Model(nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last))
+    net.save(tmp_path / "m.epochal")
+    picture = torch.rand(1, 3, 5, 5)
+    twin = load_model(tmp_path / "m.epochal")
+    assert torch.allclose(twin.network(picture), net.network(picture))
+
+
+def test_what_is_deep_in_a_model_is_described_too(tmp_path):
+    @epochal.register("tests.Around")
+    class Around(nn.Module):
+        def __init__(self, parts, kind, dtype=torch.float32, named=None):
+            super().__init__()
+            self.parts = nn.ModuleList(parts)
+            self.last = kind(3)
+            self.dtype, self.named = dtype, named
+
+        def forward(self, x):
+            for part in self.parts:
+                x = part(x)
+            return self.last(x)
+
+    inner = epochal.Sequential([Dense(3, input_dim=3)], name="inner")
+    module = Around([nn.Linear(3, 3), inner], nn.LayerNorm, torch.float64, {"a": [1, (2,)]})
+    model = epochal.Model(module)
+    model.save(tmp_path / "m.epochal")
+    twin = load_model(tmp_path / "m.epochal")
+    assert (twin.network.dtype, twin.network.named) == (torch.float64, {"a": [1, (2,)]})
+    assert (twin.predict(X, verbose=0) == model.predict(X, verbose=0)).all()
+
+
 def test_averages_that_stand_in_the_weights_place_do_so_again(tmp_path):
     model = compile_by(epochal.Model(stack()), optimizer=epochal.optimizers.SGD(0.1, use_ema=True))
     model.train_on_batch(X, Y)
