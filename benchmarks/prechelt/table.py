@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["CRITERIA", "Row", "compare", "of_paper", "rank_correlation", "table"]
+__all__ = ["CRITERIA", "Row", "compare", "intervals", "of_paper", "rank_correlation", "table"]
 
 CRITERIA: Final = (
     *("UP2", "GL1", "UP3", "GL2", "UP4", "PQ0.5", "PQ0.75"),
@@ -41,15 +41,41 @@ class Row:
 
 def table(runs: Sequence[dict[str, Any]]) -> dict[str, Row]:
     """Return the rows of Table 1 by criterion."""
-    measured: dict[str, list[list[float]]] = {name: [] for name in CRITERIA}
+    return _rows(_ratios(runs))
+
+
+def intervals(
+    runs: Sequence[dict[str, Any]], paper: dict[str, Row], draws: int = 1000
+) -> dict[str, tuple[float, float]]:
+    """Return between what values nine in ten of the rank correlations lie if runs are redrawn."""
+    ratios = _ratios(runs)
+    random = np.random.default_rng(0)
+    found: dict[str, list[float]] = {}
+    for _ in range(draws):
+        again = _rows(ratios[random.integers(len(runs), size=len(runs))])
+        for column, value in compare(again, paper).items():
+            found.setdefault(column, []).append(value)
+    return {
+        column: (float(np.quantile(values, 0.05)), float(np.quantile(values, 0.95)))
+        for column, values in found.items()
+    }
+
+
+def _rows(ratios: np.ndarray) -> dict[str, Row]:
+    means = ratios.mean(axis=0).tolist()
+    return {name: Row(*values) for name, values in zip(CRITERIA, means, strict=True)}
+
+
+def _ratios(runs: Sequence[dict[str, Any]]) -> np.ndarray:
+    """Return the columns of the paper for each run and criterion."""
+    rows = []
     for run in runs:
         ends = run["criteria"]
         # The paper's best: the lowest validation error and, among those, the fewest epochs.
         best = min(ends.values(), key=lambda end: (end["validation"], end["epochs"]))
         fast = ends["GL2"]
-        for name in CRITERIA:
-            end = ends[name]
-            measured[name].append(
+        rows.append(
+            [
                 [
                     end["epochs"] / best["epochs"],
                     end["epochs"] / fast["epochs"],
@@ -58,8 +84,10 @@ def table(runs: Sequence[dict[str, Any]]) -> dict[str, Row]:
                     end["test"] / fast["test"],
                     float(end["validation"] == best["validation"]),
                 ]
-            )
-    return {name: Row(*np.mean(rows, axis=0).tolist()) for name, rows in measured.items()}
+                for end in (ends[name] for name in CRITERIA)
+            ]
+        )
+    return np.array(rows)
 
 
 def of_paper(path: Path) -> dict[str, Row]:

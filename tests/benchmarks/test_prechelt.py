@@ -251,3 +251,17 @@ def test_without_the_data_or_without_a_run_it_says_so(data, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["--report-only", "--data", str(data), "--out", str(tmp_path / "out")])
     assert "has no run yet" in capsys.readouterr().err
+
+
+def test_the_table_in_the_docs_is_that_of_the_results(root):
+    def rows(page):
+        lines = (root / page).read_text(encoding="utf-8").splitlines()
+        cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+        return {row[0]: [*map(float, row[1:])] for row in cells if row[0] in CRITERIA}
+
+    results, docs = rows("benchmarks/prechelt/RESULTS.md"), rows("docs/stopping.md")
+    assert set(docs) == set(CRITERIA)
+    for name, numbers in docs.items():
+        # Three numbers for each of S best, S GL2, r, B best, B GL2 and P good.
+        expected = [results[name][at] for at in (3, 4, 12, 13, 6, 7, 15, 16)]
+        assert numbers == pytest.approx(expected, abs=0.0051)
