@@ -212,6 +212,7 @@ class Run:
             "weights": shapes,
             "optimizer": None if optimizer is None else type(optimizer).__name__,
             "data": self.feed.describe(),
+            "metrics": [metric.name for metric in self.model.metrics],
             "seed": None if chosen_seed() is None else str(chosen_seed()),
         }
 
@@ -236,6 +237,12 @@ class Run:
             if saved["data"].get(name) != now["data"].get(name):
                 then, is_now = saved["data"].get(name), now["data"].get(name)
                 problems.add(f"the data's {name} was {then} and is {is_now}")
+        if saved["metrics"] != now["metrics"] and tree["position"][1]:
+            # Their sums so far belong to the epoch that is open.
+            problems.add(
+                f"the metrics were {saved['metrics']} and are {now['metrics']}; inside of an epoch "
+                "compile with the same losses and metrics"
+            )
         if None not in (saved["seed"], now["seed"]) and saved["seed"] != now["seed"]:
             problems.add(f"the seed was {saved['seed']} and is {now['seed']}")
         problems.raise_if_any()
