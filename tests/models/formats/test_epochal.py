@@ -13,7 +13,7 @@ from epochal.core.errors import UsageError
 from epochal.layers import Dense, Dropout, Layer
 from epochal.models import load_model
 from epochal.models.formats import torch_objects
-from epochal.storage import open_archive, write_archive
+from epochal.storage import load_tensors, open_archive, save_tensors, write_archive
 
 X = np.random.default_rng(1).normal(size=(24, 3)).astype("float32")
 Y = X.sum(1, keepdims=True)
@@ -349,6 +349,25 @@ def test_layers_of_ones_own_and_dropout_load_in_a_stack(tmp_path):
         model.save(tmp_path / f"m.{ending}")
         twin = load_model(tmp_path / f"m.{ending}")
         assert (twin.predict(X, verbose=0) == model.predict(X, verbose=0)).all()
+
+
+def test_a_file_of_optimizer_state_with_prefixes_is_restored_all_the_same(tmp_path):
+    model = compile_by(epochal.Model(stack()))
+    train(model, 1)
+    model.save(tmp_path / "m.safetensors")
+    tensors, notes = load_tensors(tmp_path / "m.safetensors")
+    numbers = json.loads(notes["optimizer"])
+    numbers = {k.replace("elements/", "elements/module."): v for k, v in numbers.items()}
+    wrapped = {
+        f"optimizer/{name.split('/')[1]}/module.{name.split('/')[2]}"
+        if name.startswith("optimizer/") else f"module.{name}": tensor
+        for name, tensor in tensors.items()
+    }  # fmt: skip
+    notes["optimizer"] = json.dumps(numbers)
+    save_tensors(tmp_path / "w.safetensors", wrapped, notes)
+    twin = compile_by(epochal.Model(stack()))
+    twin.restore(tmp_path / "w.safetensors")
+    same(model, twin)
 
 
 def test_weights_alone_are_read_from_it_and_not_written_to_it(tmp_path):

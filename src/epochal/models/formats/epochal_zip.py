@@ -17,8 +17,7 @@ from epochal.models.formats.boundary import check_size
 from epochal.models.formats.compile_settings import compile_from, compile_settings
 from epochal.models.formats.filling import fill, is_made
 from epochal.models.formats.matching import LeftOut, pair
-from epochal.models.formats.named_tensors import assign, optimizer_state, tensors_of
-from epochal.models.prefixes import match
+from epochal.models.formats.named_tensors import assign, give_optimizer, optimizer_state, tensors_of
 from epochal.models.registering import registered
 from epochal.storage import Archive, load_tensors, open_archive, write_archive
 from epochal.storage.exact_json import decode_exact, encode_exact
@@ -252,13 +251,4 @@ def _restore_optimizer(archive: Archive, about: Mapping[str, Any], model: Any) -
     if numbers is None:
         return
     tensors, _ = load_tensors(archive.span(_OPTIMIZER))
-    model._compiled.build_optimizer()
-    names = [name for name, _ in model.named_parameters()]
-    saved = {**tensors, **numbers}
-    weights = dict.fromkeys(entry.partition("/")[2] for entry in saved if "/" in entry)
-    meant = match(weights, names)
-    state = {}
-    for entry, value in saved.items():
-        key, _, name = entry.partition("/")
-        state[f"{key}/{meant[name]}" if name else entry] = value
-    model.optimizer.load_state_dict(state)
+    give_optimizer(model, {**tensors, **numbers})

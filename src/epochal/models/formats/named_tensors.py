@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from epochal.core.errors import UsageError
 from epochal.models.formats.matching import LeftOut, Pairing, pair
+from epochal.models.prefixes import match
 
-__all__ = ["assign", "compare", "optimizer_state", "tensors_of"]
+__all__ = ["assign", "compare", "give_optimizer", "optimizer_state", "tensors_of"]
 
 
 def tensors_of(model: nn.Module) -> dict[str, Tensor]:
@@ -39,6 +40,22 @@ def optimizer_state(model: Any) -> tuple[dict[str, Tensor], dict[str, Any] | Non
         else:
             numbers[name] = value
     return tensors, numbers
+
+
+def give_optimizer(model: Any, saved: Mapping[str, Any]) -> None:
+    """Give a model's optimizer the state that a file holds, whatever wrapped the weights there.
+
+    Raises:
+        UsageError: If it belongs to other weights or another optimizer; nothing is changed then.
+    """
+    model._compiled.build_optimizer()
+    weights = dict.fromkeys(entry.partition("/")[2] for entry in saved if "/" in entry)
+    meant = match(weights, [name for name, _ in model.named_parameters()])
+    state = {}
+    for entry, value in saved.items():
+        key, _, name = entry.partition("/")
+        state[f"{key}/{meant[name]}" if name else entry] = value
+    model.optimizer.load_state_dict(state)
 
 
 def compare(

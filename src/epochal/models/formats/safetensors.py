@@ -15,7 +15,7 @@ from epochal.models.formats import building
 from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
 from epochal.models.formats.matching import LeftOut
-from epochal.models.formats.named_tensors import assign, compare, tensors_of
+from epochal.models.formats.named_tensors import assign, compare, give_optimizer, tensors_of
 from epochal.storage import load_tensors, parse_json, save_tensors
 
 __all__ = ["Safetensors"]
@@ -114,8 +114,7 @@ def restore_optimizer(
         for name, tensor in tensors.items()
         if name.startswith(_OPTIMIZER)
     }
-    model._compiled.build_optimizer()
-    model.optimizer.load_state_dict({**state, **numbers})
+    give_optimizer(model, {**state, **numbers})
 
 
 def weights_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
