@@ -8,6 +8,7 @@ import argparse
 import multiprocessing
 import os
 import random
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -58,7 +59,7 @@ def train_all(wanted: list[Group], results: Results, data: Path, jobs: int, limi
     start = time.monotonic()
     # Not forked: torch has threads already.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max(1, jobs), context) as pool:
+    with ProcessPoolExecutor(max(1, jobs), context, initializer=end_with_parent) as pool:
         futures = {pool.submit(train_one, group, data, limit): group for group in missing}
         for count, future in enumerate(as_completed(futures), start=1):
             results.add(future.result())
@@ -66,6 +67,18 @@ def train_all(wanted: list[Group], results: Results, data: Path, jobs: int, limi
             minutes = (time.monotonic() - start) / 60
             done = f"{count} of {len(missing)}"
             print(f"{minutes:5.1f} min: {done}: {group.problem} {group.shape}", flush=True)
+
+
+def end_with_parent() -> None:
+    """Let a process that was started here end when the one that started it is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def train_one(group: Group, data: Path, limit: int) -> list[dict[str, Any]]:
