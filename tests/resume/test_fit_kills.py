@@ -60,13 +60,10 @@ class Deadly(TensorDataset):
 
 class WithDeadlyWorker(FitScenario):
     def make_data(self):
-        (loader,) = super().make_data()
+        loader, _ = super().make_data()
         rows = Deadly(loader.dataset.tensors, self.counter)
-        return (
-            DataLoader(
-                rows, 8, shuffle=True, num_workers=1, generator=torch.Generator().manual_seed(5)
-            ),
-        )
+        order = torch.Generator().manual_seed(5)
+        return DataLoader(rows, 8, shuffle=True, num_workers=1, generator=order), None
 
 
 def test_a_fit_whose_worker_is_killed_ends_the_same(quick):

@@ -33,9 +33,9 @@ class BackupAndRestore(Callback):
 
     Args:
         backup_dir: A folder for this run alone; it is made if it is missing.
-        save_freq: `"epoch"`, or a number of batches, counted through all epochs. Inside of an epoch arrays, Datasets and
-            DataLoaders find their place again; so does whatever gives the same batches in the same
-            order every time.
+        save_freq: `"epoch"`, or a number of batches, counted through all epochs. Inside of an
+            epoch arrays, Datasets and DataLoaders find their place again; so does whatever gives
+            the same batches in the same order every time.
         double_checkpoint: Keras' name for keeping one more; two are always kept.
         delete_checkpoint: Whether the saved run is removed when training ends well.
         keep: How many verified checkpoints stay, 2 or more.

@@ -140,11 +140,11 @@ class EarlyStopping(MonitorCallback):
     @property
     def clock(self) -> dict[str, float]:
         """How long ago the criterion was asked last; the time between two starts is not in it."""
-        return {"seconds": time.monotonic() - self._since}
+        return {} if self.criterion is None else {"seconds": time.monotonic() - self._since}
 
     @clock.setter
     def clock(self, clock: Mapping[str, float]) -> None:
-        self._since = time.monotonic() - clock["seconds"]
+        self._since = time.monotonic() - clock.get("seconds", 0.0)
 
     def check(self, names: LogNames) -> Iterable[str]:
         """See that the criterion will be told all it needs."""

@@ -88,5 +88,6 @@ class SwapEMAWeights(Callback):
             raise UsageError(
                 "SwapEMAWeights: the optimizer keeps no averages; make it with use_ema=True"
             )
-        optimizer.swap_average()
+        with self.model.still():  # a save in another thread sees all weights or all averages
+            optimizer.swap_average()
         self._swapped = averages

@@ -85,6 +85,8 @@ class FixedSteps(Feed):
         ([[0, 1], [2, 3]], [[4, 5], [0, 1]])
     """
 
+    steps: int
+
     def __init__(self, feed: Feed, steps: int, *, restart: bool = False) -> None:
         self.feed = feed
         self.steps = steps

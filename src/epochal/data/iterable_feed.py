@@ -65,6 +65,7 @@ class IterableFeed(Feed):
         self._began: Generators | None = None
         self._last: Any = None
         self._resumed: Any = None
+        self._iterator: Iterator[Any] | None = None
         # A generator may fill the same arrays again for its next batch, and targets are kept for
         # the metrics; a DataLoader makes new ones.
         self._reuses = not isinstance(source, DataLoader)
@@ -92,13 +93,14 @@ class IterableFeed(Feed):
         elif self._ahead is not None:
             first, iterator = self._ahead
             self._ahead = None
-            self._last = first
+            self._last, self._iterator = first, iterator
             yield first
         elif self.once and self._used:
             return
         else:
             iterator = self._begin()
         self._used = True
+        self._iterator = iterator
         for item in iterator:
             self._last = batch = self._batch(item)
             yield batch
@@ -113,7 +115,10 @@ class IterableFeed(Feed):
         }
         stateful: Any = self._stateful()
         if stateful is not None:
-            return {**position, "state": stateful.state_dict()}
+            # A loader that met the end while it filled its last batch has let the dataset end too.
+            fetcher = getattr(self._iterator, "_dataset_fetcher", None)
+            ended = bool(batches) and bool(getattr(fetcher, "ended", False))
+            return {**position, "state": stateful.state_dict(), "ended": ended}
         if not batches:
             return position
         return {**position, "began": self._began, "last": _digest(self._last)}
@@ -145,7 +150,8 @@ class IterableFeed(Feed):
         """
         present = capture_generators(self._owners())
         if "state" in position and not self._indexed():
-            iterator = iter(self.source)  # which was told where it stands
+            # It was told where it stands.
+            iterator = iter(()) if position["ended"] else iter(self.source)
             restore_generators(present, self._owners())  # a loader draws a seed for its workers
             return iterator
         used = position["batches"]

@@ -67,9 +67,10 @@ def run(given: argparse.Namespace) -> None:
     done, failures = 0, list[str]()
     # Models are imported by none of the other commands, and take a second.
     from epochal.cli.selftest.fit_scenario import FIT_SCENARIOS
+    from epochal.cli.selftest.fits import FITS
 
     # The states of a long run after a power failure are many, and all are worked out first.
-    fits = {"crash": FIT_SCENARIOS, "faults": FIT_SCENARIOS[:3], "power": FIT_SCENARIOS[:1]}
+    fits = {"crash": FIT_SCENARIOS + FITS, "faults": FIT_SCENARIOS[:3], "power": FIT_SCENARIOS[:1]}
     scenarios = (*SCENARIOS, *fits[given.kind])
     try:
         with _folder(given.folder) as folder:

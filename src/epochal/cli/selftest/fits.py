@@ -1,5 +1,6 @@
 """Real trainings to be killed: everything that a `fit` remembers, in small."""
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -17,6 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from epochal import callbacks as use
 from epochal import layers, losses, metrics, optimizers
+from epochal.callbacks.base import HOOKS
 from epochal.cli.selftest.scenario import Reach
 from epochal.core.random import set_random_seed
 from epochal.models import Sequential
@@ -50,7 +52,7 @@ class FitScenario:
     data: Data = "arrays"
     save_freq: Literal["epoch"] | int = "epoch"
     asynchronous: bool = False
-    optimizer: Callable[[], optimizers.Optimizer] = functools.partial(optimizers.Adam, 0.05)
+    optimizer: Callable[[], optimizers.Optimizer] = lambda: optimizers.Adam(0.05)
     more: Callable[[], list[use.Callback]] = list
     precision: Any = None
     own_metric: bool = False
@@ -59,7 +61,7 @@ class FitScenario:
 
     def run(self, folder: Path, reach: Reach) -> None:
         """Train to the end, from the newest checkpoint, and write down what came of it."""
-        with open(os.devnull, "w") as nowhere, _stdout(nowhere):
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             made, history = self.train(folder, reach)
         optimizer = made.optimizer.state_dict()
         found = {
@@ -73,14 +75,21 @@ class FitScenario:
         """Train in a folder, and return the model and its history."""
         set_random_seed(7)
         made = self.model(reach)
+        x, y = self.make_data()
         history = made.fit(
-            *self.make_data(),
+            x,
+            y,
             batch_size=BATCH if self.data in ("arrays", "dataset") else None,
             epochs=self.epochs,
             steps_per_epoch=3 if self.data == "fixed" else None,
             verbose=0,
             validation_data=DataLoader(TensorDataset(*_rows(12)), 8, shuffle=True),
-            callbacks=[_Places(reach, "first"), *self.callbacks(folder), self._last(reach, folder)],
+            callbacks=[
+                self._teller(reach),
+                _places(reach, "before"),
+                *self.callbacks(folder),
+                _places(reach, "after"),
+            ],
         )
         return made, history
 
@@ -105,7 +114,9 @@ class FitScenario:
         )
         first: nn.Parameter = next(made.parameters())
         # Runs when the last gradient of a step is there, just before the update.
-        first.register_post_accumulate_grad_hook(lambda _: reach("before the update"))
+        first.register_post_accumulate_grad_hook(  # type: ignore[no-untyped-call]  # torch has no types
+            lambda _: reach("before the update")
+        )
         return made
 
     def callbacks(self, folder: Path) -> list[use.Callback]:
@@ -127,23 +138,27 @@ class FitScenario:
             delete_checkpoint=self.delete,
         )
 
-    def _last(self, reach: Reach, folder: Path) -> use.Callback:
-        every = 0 if self.asynchronous or self.delete else self.save_freq
-        return _Places(reach, "last", every, 3 if self.data == "fixed" else BATCHES)
+    @property
+    def _batches(self) -> int:
+        return 3 if self.data == "fixed" else BATCHES
 
-    def make_data(self) -> tuple[Any, ...]:
+    def _teller(self, reach: Reach) -> use.Callback:
+        every = self._batches if self.save_freq == "epoch" else self.save_freq
+        return _teller(reach, 0 if self.asynchronous or self.delete else every, self._batches)
+
+    def make_data(self) -> tuple[Any, Any]:
         """Return what `fit` is trained on."""
         x, y = _rows(ROWS)
         if self.data == "arrays":
             return x, y
         if self.data == "stream":
-            return (DataLoader(_Stream(), BATCH),)
+            return DataLoader(_Stream(), BATCH), None
         rows = TensorDataset(x, y)
         if self.data == "dataset":
-            return (rows,)
+            return rows, None
         workers = 2 if self.data == "workers" else 0
         order = torch.Generator().manual_seed(5)
-        return (DataLoader(rows, BATCH, shuffle=True, num_workers=workers, generator=order),)
+        return DataLoader(rows, BATCH, shuffle=True, num_workers=workers, generator=order), None
 
     def saved(self, folder: Path) -> int:
         """Return how many batches the newest checkpoint stands for."""
@@ -155,7 +170,7 @@ class FitScenario:
         if found is None:
             return 0
         epoch, batches = found.state["position"]
-        return int(epoch * (3 if self.data == "fixed" else BATCHES) + batches)
+        return int(epoch * self._batches + batches)
 
     def result(self, folder: Path) -> dict[str, str]:
         """Return what was written down, and hashes of the files."""
@@ -171,50 +186,35 @@ class FitScenario:
         return found
 
 
-class _Places(use.Callback):
-    """Reaches a place before or after every hook of the others, and says what is saved."""
+def _places(reach: Reach, where: str) -> use.Callback:
+    """Return what reaches a place before or after every hook of the others."""
+    hooks = [hook for hook in HOOKS if "predict" not in hook and "on_batch" not in hook]
+    make: Any = use.LambdaCallback
+    made: use.Callback = make(**{hook: _to(reach, f"{where} {hook}") for hook in hooks})
+    return made
 
-    def __init__(
-        self, reach: Reach, where: str, every: Literal["epoch"] | int = 0, batches: int = 1
-    ) -> None:
-        self.reach, self.where, self.every, self.batches = reach, where, every, batches
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        self.reach(f"{self.where} on_train_begin")
+def _to(reach: Reach, place: str) -> Callable[..., None]:
+    return lambda *_, **__: reach(place)
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.epoch = epoch
-        self._tell(epoch * self.batches)
-        self.reach(f"{self.where} on_epoch_begin")
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if self.every != "epoch":
-            self._tell(self.epoch * self.batches + batch)
-        self.reach(f"{self.where} on_train_batch_begin")
+def _teller(reach: Reach, every: int, batches: int) -> use.Callback:
+    """Return what says how much is saved by now; the save before a batch is acknowledged then."""
+    epochs = [0]
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.reach(f"{self.where} on_train_batch_end")
+    def tell(done: int) -> None:
+        if every and done >= every:
+            reach(f"saved {done - done % every}")
 
-    def on_test_begin(self, logs: Any = None) -> None:
-        self.reach(f"{self.where} on_test_begin")
+    def begin(epoch: int, _: Any) -> None:
+        epochs[0] = epoch
+        tell(epoch * batches)
 
-    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.reach(f"{self.where} on_test_batch_end")
+    def batch(number: int, **_: Any) -> None:
+        if every != batches:
+            tell(epochs[0] * batches + number)
 
-    def on_test_end(self, logs: Any = None) -> None:
-        self.reach(f"{self.where} on_test_end")
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.reach(f"{self.where} on_epoch_end")
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self.reach(f"{self.where} on_train_end")
-
-    def _tell(self, done: int) -> None:
-        """Say what is saved by now, where somebody saves and waits for it."""
-        every = self.batches if self.every == "epoch" else self.every
-        if every:
-            self.reach(f"saved {done - done % every}")
+    return use.LambdaCallback(on_epoch_begin=begin, on_train_batch_begin=batch)
 
 
 class _Place(nn.Module):
@@ -229,18 +229,23 @@ class _Place(nn.Module):
         if not x.requires_grad:
             return x
         passed = x.view_as(x)
-        passed.register_hook(lambda _: self._reach("in backward"))
+        passed.register_hook(lambda _: self._reach("in backward"))  # type: ignore[no-untyped-call]
         return passed
 
 
 class _Largest(metrics.Metric):
     """The largest error, kept in a plain attribute."""
 
-    def __init__(self, name: str = "largest", **unknown: Any) -> None:
+    def __init__(self, name: str = "largest") -> None:
         super().__init__(name=name)
         self.largest = 0.0
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self,
+        y_true: Any,
+        y_pred: Any,
+        sample_weight: Any = None,  # noqa: ARG002  the loop passes it
+    ) -> None:
         self.largest = max(self.largest, float((y_true - y_pred).abs().max()))
 
     def result(self) -> float:
@@ -297,25 +302,11 @@ def _series(folder: Path) -> list[Any]:
     for run in sorted(path.name for path in folder.iterdir()):
         events = EventAccumulator(str(folder / run), size_guidance={"tensors": 0}).Reload()
         for tag in sorted(events.Tags()["tensors"]):
-            for event in events.Tensors(tag):
-                found.append((run, tag, event.step, make_ndarray(event.tensor_proto).tolist()))
+            found += [
+                (run, tag, event.step, make_ndarray(event.tensor_proto).tolist())
+                for event in events.Tensors(tag)
+            ]
     return found
-
-
-class _stdout:  # noqa: N801  named like what it replaces
-    """Nothing is said on the screen inside of the block."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def __enter__(self) -> None:
-        import contextlib
-
-        self._context = contextlib.redirect_stdout(self._file)
-        self._context.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        self._context.__exit__(*error)
 
 
 def _averages() -> list[use.Callback]:
