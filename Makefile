@@ -7,7 +7,7 @@ INSTALLED := .venv/installed
 SOURCES := src tests examples benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test selftest demo bench bench-metrics fuzz format lint types imports interop prechelt clean
+.PHONY: help setup check test selftest selftest-long demo bench bench-metrics fuzz format lint types imports interop prechelt clean
 
 help:
 	@echo "make setup   make .venv with everything a contributor needs"
@@ -15,6 +15,7 @@ help:
 	@echo "make test    run the tests, every example in the docs among them, with coverage"
 	@echo "make check   format, lint, types, import rules, tests: what a change has to pass"
 	@echo "make selftest  kill, starve and unplug runs for minutes, and look that none is lost"
+	@echo "make selftest-long  kill trainings at 20,000 points (an hour)"
 	@echo "make bench   time the loop against a bare PyTorch loop"
 	@echo "make bench-peers  time the same trainings in Keras, Lightning and others; writes benchmarks/RESULTS.md"
 	@echo "make bench-metrics  time metrics beside torchmetrics and scikit-learn"
@@ -52,6 +53,10 @@ selftest: $(INSTALLED)
 	$(BIN)/python -m epochal selftest crash --points 2000 $(ARGS)
 	$(BIN)/python -m epochal selftest faults --points 4000 $(ARGS)
 	$(BIN)/python -m epochal selftest power --points 4000 $(ARGS)
+	EPOCHAL_KILLS=100 $(BIN)/python -m pytest tests/resume/test_real_kills.py
+
+selftest-long: $(INSTALLED)
+	$(BIN)/python -m epochal selftest crash --points 20000 $(ARGS)
 
 demo: $(INSTALLED)
 	$(BIN)/python examples/demo.py $(ARGS)

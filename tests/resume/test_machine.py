@@ -1,0 +1,129 @@
+"""Any order of training, dying, failing, damage and resuming ends as a run left alone."""
+
+import errno
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+import epochal
+from epochal import layers
+from epochal.callbacks import BackupAndRestore, Callback, CSVLogger
+from epochal.cli.selftest.disks import FailingDisk, FastDisk
+from epochal.storage import Manifest, StorageError, list_checkpoints
+from epochal.storage.disk import use_disk
+from epochal.utils import set_random_seed
+
+X = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
+Y = X.sum(1, keepdim=True)
+EPOCHS = 4
+
+
+class Dies(Callback):
+    def __init__(self, after):
+        self.left = after
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.left -= 1
+        if self.left < 0:
+            raise ZeroDivisionError
+
+
+def train(folder, after=None, freq=1):
+    set_random_seed(5)
+    made = epochal.Sequential(
+        [layers.Dense(3, activation="relu", input_dim=2), layers.Dropout(0.3), layers.Dense(1)]
+    )
+    made.compile(epochal.optimizers.Adam(0.1), "mse")
+    backup = BackupAndRestore(
+        folder / "run", save_freq=freq, delete_checkpoint=False, asynchronous=False
+    )
+    used = [CSVLogger(folder / "log.csv"), backup]
+    used += [] if after is None else [Dies(after)]
+    history = made.fit(X, Y, batch_size=8, epochs=EPOCHS, verbose=0, callbacks=used)
+    return history.history, [w.tobytes() for w in made.get_weights()]
+
+
+class Runs(RuleBasedStateMachine):
+    expected = None
+
+    def __init__(self):
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.ledger = 0
+
+    def teardown(self):
+        with use_disk(FastDisk()):
+            found = train(self.folder)
+        assert found == self.expected[0]
+        assert (self.folder / "log.csv").read_text() == self.expected[1]
+        shutil.rmtree(self.folder)
+
+    def verified(self):
+        if not (self.folder / "run").is_dir():
+            return []
+        listed = list_checkpoints(self.folder / "run", verify=True)
+        return [one.sequence for one in listed if isinstance(one, Manifest)]
+
+    @rule(after=st.integers(0, 9), freq=st.sampled_from([1, 2, 5, "epoch"]))
+    def train_and_die(self, after, freq):
+        with use_disk(FastDisk()):
+            try:
+                train(self.folder, after, freq)
+            except ZeroDivisionError:
+                pass
+        self.ledger = max([self.ledger, *self.verified()])
+
+    @rule(
+        at=st.integers(0, 120),
+        error=st.sampled_from([errno.EIO, errno.ENOSPC, errno.EROFS]),
+        lasting=st.booleans(),
+    )
+    def fail(self, at, error, lasting):
+        with use_disk(FailingDisk(at, error, lasting=lasting, inner=FastDisk())):
+            try:
+                train(self.folder, after=5)
+            except (StorageError, ZeroDivisionError):
+                pass
+            except OSError as raised:
+                assert isinstance(raised, StorageError), raised
+        assert max([0, *self.verified()]) >= self.ledger
+
+    @rule(where=st.floats(0, 1))
+    def damage_the_newest(self, where):
+        numbers = self.verified()
+        if len(numbers) < 2:
+            return
+        path = self.folder / "run" / f"ckpt-{numbers[-1]:08d}" / "tensors.safetensors"
+        data = bytearray(path.read_bytes())
+        data[int(where * (len(data) - 1))] ^= 1
+        path.write_bytes(data)
+        self.ledger = numbers[-2]
+
+    @invariant()
+    def what_was_saved_is_there(self):
+        assert max([0, *self.verified()]) >= self.ledger
+
+
+@pytest.mark.filterwarnings("ignore:BackupAndRestore")
+def test_any_order_of_events_ends_as_a_run_left_alone(tmp_path):
+    with use_disk(FastDisk()):
+        found = train(tmp_path)
+    assert all(np.isfinite(found[0]["loss"]))
+    Runs.expected = found, (tmp_path / "log.csv").read_text()
+    run_state_machine_as_test(
+        Runs,
+        settings=settings(
+            max_examples=12,
+            stateful_step_count=6,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
