@@ -226,7 +226,7 @@ def test_files_are_up_to_date_after_every_epoch_and_closed_by_an_exception(tmp_p
 def test_the_state_is_the_global_step(tmp_path):
     board = TensorBoard(tmp_path, update_freq=100)
     fitted(board, epochs=2)
-    assert board.state_dict() == {"train_step": 12}
+    assert board.state_dict() == {"train_step": 12, "files": {}}  # no files: no run is saved
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+import torchmetrics
 from torch.utils.data import DataLoader, TensorDataset
 
 import epochal
@@ -37,7 +38,12 @@ class Dies(Callback):
 def fit(folder, *callbacks, units=4, rate=0.1, batch=8, data=None, seed=3, dies=None, **more):
     set_random_seed(seed)
     made = epochal.Sequential([layers.Dense(units, input_dim=3), layers.Dense(1)])
-    made.compile(epochal.optimizers.SGD(rate), "mse", metrics=more.pop("metrics", None))
+    made.compile(
+        epochal.optimizers.SGD(rate),
+        "mse",
+        metrics=more.pop("metrics", None),
+        jit_compile=more.pop("jit", False),
+    )
     options = {"delete_checkpoint": False, "save_freq": 1, **more.pop("backup", {})}
     used = [*callbacks, BackupAndRestore(folder, **options)]
     data = (X, Y) if data is None else data
@@ -171,6 +177,20 @@ def test_steps_that_a_budget_counts_are_not_counted_twice(tmp_path):
     assert fit(tmp_path / "b", stopping(), epochs=9).history == whole.history
 
 
+@pytest.mark.parametrize("kind", ["torchmetrics", "compiled"])
+def test_metrics_of_others_and_compiled_steps_go_on_exactly(tmp_path, kind):
+    def once(folder, **more):
+        if kind == "torchmetrics":
+            return fit(folder, metrics=[torchmetrics.PearsonCorrCoef()], **more)
+        return fit(folder, jit=True, **more)
+
+    whole = once(tmp_path / "a")
+    once(tmp_path / "b", dies=5)
+    again = once(tmp_path / "b")
+    assert again.history == whole.history
+    assert all(map(np.array_equal, again.model.get_weights(), whole.model.get_weights()))
+
+
 def test_a_finished_run_started_again_gives_the_same_and_trains_nothing(tmp_path):
     first = fit(tmp_path / "run", CSVLogger(tmp_path / "log.csv"))
     weights = first.model.get_weights()
@@ -264,9 +284,7 @@ def expected(tmp_path_factory):
         ("batch end", signal.SIGINT, -signal.SIGINT),
     ],
 )
-def test_a_signal_saves_leaves_and_the_run_goes_on_exactly(
-    tmp_path, expected, phase, number, code
-):
+def test_a_signal_saves_leaves_and_the_run_goes_on_exactly(tmp_path, expected, phase, number, code):
     done = start(tmp_path, phase, number)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr or number == signal.SIGINT
