@@ -8,9 +8,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-import h5py
+from typing import TYPE_CHECKING, Any
 
 from epochal.core.errors import Problems, UsageError
 from epochal.layers import NamedWeight, named_weights
@@ -24,6 +22,9 @@ from epochal.models.formats.matching import LeftOut
 from epochal.models.formats.reading_configs import make_model, mixed_precision
 from epochal.models.formats.weights_h5 import write_array
 from epochal.storage import H5Dataset, H5Group, open_hdf5, parse_json, write_hdf5
+
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = ["LegacyH5"]
 
@@ -42,7 +43,7 @@ class LegacyH5(Format):
         # Keras cannot read a loss by its short name out of its own files of this kind.
         settings = settings_or_warning(model, call, names=False)
 
-        def fill(root: h5py.File) -> None:
+        def fill(root: "h5py.File") -> None:
             root.attrs.update(keras_version=KERAS_VERSION, backend="torch", model_config=config)
             _write_weights(root.create_group("model_weights"), model)
             if settings is not None:
@@ -163,7 +164,7 @@ def _layers(model: Any) -> Iterator[tuple[str, list[NamedWeight]]]:
         yield name, sorted(weights, key=lambda weight: not weight.trainable)
 
 
-def _write_weights(group: h5py.Group, model: Any) -> None:
+def _write_weights(group: "h5py.Group", model: Any) -> None:
     names = [name for name, _ in _layers(model)]
     _write_names(group, "layer_names", names)
     group.attrs.update(backend="torch", keras_version=KERAS_VERSION)
@@ -175,7 +176,7 @@ def _write_weights(group: h5py.Group, model: Any) -> None:
     _write_names(group.create_group("top_level_model_weights"), "weight_names", [])
 
 
-def _write_optimizer(group: h5py.Group, model: Any) -> None:
+def _write_optimizer(group: "h5py.Group", model: Any) -> None:
     state = optimizer_state.variables_of(model)
     paths = [f"{model.optimizer.name}/{name}" for name, _ in state]
     _write_names(group, "weight_names", paths)
@@ -183,7 +184,7 @@ def _write_optimizer(group: h5py.Group, model: Any) -> None:
         write_array(group, path, variables.as_array(value))
 
 
-def _write_names(group: h5py.Group, key: str, names: list[str]) -> None:
+def _write_names(group: "h5py.Group", key: str, names: list[str]) -> None:
     """Write a list of names as one attribute, or as numbered ones where it is too long for one."""
     longest = max((len(name.encode()) for name in names), default=1)
     step = max(1, _LARGEST_ATTRIBUTE // max(longest, 16))

@@ -3,9 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import h5py
+from typing import TYPE_CHECKING, Any
 
 from epochal.core.errors import UsageError
 from epochal.layers import NamedWeight
@@ -13,6 +11,9 @@ from epochal.models.formats import optimizer_state, variables
 from epochal.models.formats.base import Format
 from epochal.models.formats.matching import LeftOut
 from epochal.storage import H5Dataset, H5Group, open_hdf5, write_hdf5
+
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = [
     "WeightsH5",
@@ -49,7 +50,7 @@ class WeightsH5(Format):
             restore_from(root, model, call)
 
 
-def write_weights(root: h5py.File, model: Any) -> None:
+def write_weights(root: "h5py.File", model: Any) -> None:
     """Write a model's weights, and its optimizer's state, into an open file."""
     for path, weight in variables.variable_paths(model).items():
         write_array(root, path, variables.as_array(weight.value))
@@ -63,7 +64,7 @@ def write_weights(root: h5py.File, model: Any) -> None:
         write_array(root, f"{_OPTIMIZER}{index}", variables.as_array(value))
 
 
-def write_array(root: h5py.Group, path: str, array: Any) -> None:
+def write_array(root: "h5py.Group", path: str, array: Any) -> None:
     """Write one array; bfloat16 is marked as Keras marks it."""
     dataset = root.create_dataset(path, data=array)
     if array.dtype.kind == "V":

@@ -1,17 +1,18 @@
 """Writes HDF5 files, whole or not at all."""
 
 from collections.abc import Callable
-from typing import Any
-
-import h5py
+from typing import TYPE_CHECKING, Any
 
 from epochal.storage.atomic import StrPath, atomic_path
+
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = ["write_hdf5"]
 
 
 def write_hdf5(
-    path: StrPath, fill: Callable[[h5py.File], Any], *, make_folder: bool = False
+    path: StrPath, fill: "Callable[[h5py.File], Any]", *, make_folder: bool = False
 ) -> None:
     """Write an HDF5 file, atomically; the same content gives the same bytes.
 
@@ -28,6 +29,8 @@ def write_hdf5(
         >>> import tempfile
         >>> write_hdf5(f"{tempfile.mkdtemp()}/a.h5", lambda root: root.create_group("layers"))
     """
+    import h5py  # a tenth of a second, for those who write such files
+
     # "earliest": readable by every version of HDF5, and by `open_hdf5`.
     with (
         atomic_path(path, make_folder=make_folder) as temporary,
