@@ -42,7 +42,7 @@ class Keeper:
         (torch.zeros(2, dtype=torch.float64), torch.float64),
         (pd.Series([1.5]), torch.float32),
         (pd.DataFrame({"value": [1, 2]}), torch.int64),
-        (Keeper(), torch.float32),
+        pytest.param(Keeper(), torch.float32, id="keeper"),
         ([torch.tensor(1.0), 2], torch.float32),
     ],
     ids=repr,
