@@ -177,6 +177,7 @@ def test_steps_that_a_budget_counts_are_not_counted_twice(tmp_path):
     assert fit(tmp_path / "b", stopping(), epochs=9).history == whole.history
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own compiler
 @pytest.mark.parametrize("kind", ["torchmetrics", "compiled"])
 def test_metrics_of_others_and_compiled_steps_go_on_exactly(tmp_path, kind):
     def once(folder, **more):

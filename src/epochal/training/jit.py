@@ -61,7 +61,7 @@ class Weights:
 class CompiledStep:
     """The steps of one model, compiled; where that cannot be, plain ones after one warning.
 
-    The first batch is trained on plainly, with the compiled step beside it: it has to give the
+    At the first batch the plain step is made beside the compiled one, which has to give the
     same loss, gradients and buffers. A model that does something on the side, which a compiler may
     lose, is found out there.
 
@@ -100,9 +100,12 @@ class CompiledStep:
         except Exception as error:  # whatever the compiler says; the plain step says the user's own
             self._give_up(_reason(error))
             return None
+        self._put(gradients)
+        return computed
+
+    def _put(self, gradients: dict[str, Tensor]) -> None:
         for name, parameter in self._weights.trained.items():
             parameter.grad = None if name in self._unused else gradients[name]
-        return computed
 
     def test(self, batch: Batch) -> Computed | None:
         """Evaluate a batch; None if a plain step has to do it. Run without gradients."""
@@ -154,7 +157,8 @@ class CompiledStep:
         before = {name: value.clone() for name, value in self._weights.others.items()}
         try:
             with torch.random.fork_rng():
-                gradients, (value, _, _) = self._run(batch)
+                gradients, computed = self._run(batch)
+                value = computed[0]
         except Exception as error:  # as above
             self._restore(before)
             self._give_up(_reason(error))
@@ -172,10 +176,17 @@ class CompiledStep:
         same = self._near(value, loss.detach()) and all(
             self._near(found, expected[name]) for name, found in {**gradients, **others}.items()
         )
+        self._trusted = True
         if not same:
             self._give_up("it gives other numbers than the plain step, so it loses something")
-        self._trusted = True
-        return loss.detach(), parts, map_leaves(Tensor.detach, outputs)
+            return loss.detach(), parts, map_leaves(Tensor.detach, outputs)
+        # The last bits are the compiled step's, as in all that follow: a run that goes on in
+        # another process has its trial at another batch.
+        self._put(gradients)
+        with torch.no_grad():
+            for name, buffer in Weights(self._whole).others.items():
+                buffer.copy_(others[name])
+        return computed
 
     def _near(self, value: Tensor, expected: Tensor | None) -> bool:
         expected = torch.zeros_like(value) if expected is None else expected
