@@ -60,7 +60,8 @@ def versions(name: str) -> dict[str, str]:
         check=True,
     )
     names = {wanted.split("==")[0] for wanted in REQUIREMENTS[name]}
-    found = {package["name"]: package["version"] for package in json.loads(listed.stdout)}
+    # pip names some packages with an underscore that are asked for with a hyphen.
+    found = {p["name"].replace("_", "-"): p["version"] for p in json.loads(listed.stdout)}
     return {package: found[package] for package in sorted(names) if package in found}
 
 

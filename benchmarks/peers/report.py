@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from workloads import WORKLOADS
+
 from peers.child import WAYS
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
@@ -84,9 +86,11 @@ def peers_part(kept: dict[str, Any]) -> list[str]:
     parts = []
     for cores in sorted(key for key in kept if key.isdigit()):
         parts.append(f"## All libraries, {cores} core{'s' if cores != '1' else ''}")
-        runs = {f"`{f.get('command')}`, commit {f.get('commit')}" for f in kept[cores].values()}
+        runs = {f"- `{f.get('command')}`, commit {f.get('commit')}" for f in kept[cores].values()}
         parts.append("\n".join(sorted(runs)))
         parts += [table(name, found) for name, found in kept[cores].items()]
+        absent = [name for name in WORKLOADS if name not in kept[cores]]
+        parts += [f"Not run: {'; '.join(absent)}."] if absent else []
     return parts
 
 
