@@ -1,6 +1,6 @@
 """What it costs to save a run each epoch, and to find a place in an epoch again.
 
-    python benchmarks/resume.py [--rounds 7] [--rows 4096]
+    python benchmarks/resuming.py [--rounds 7] [--rows 4096]
 
 Ratios of runs that take turns, so that a busy machine slows both: medians and quartiles.
 """
