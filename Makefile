@@ -47,7 +47,7 @@ imports: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n 2
 
 selftest: $(INSTALLED)
 	$(BIN)/python -m epochal selftest crash --points 2000 $(ARGS)

@@ -167,7 +167,9 @@ def test_an_unknown_type_names_the_nearest():
 
 
 @pytest.mark.parametrize(
-    "x", ["text", None, [None, 1], {"a": 1}, object(), np.array(["a"])], ids=repr
+    "x",
+    ["text", None, [None, 1], {"a": 1}, object(), np.array(["a"])],
+    ids=["text", "None", "a list with None", "a dict", "an object", "an array of text"],
 )
 def test_what_is_no_number_is_refused(x):
     with pytest.raises(UsageTypeError, match="cannot make a tensor of"):

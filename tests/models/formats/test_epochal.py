@@ -125,7 +125,15 @@ def test_training_goes_on_bit_for_bit_after_loading(tmp_path, kind):
         functools.partial(torch.optim.Adam, lr=0.01, betas=(0.8, 0.9)),
         epochal.optimizers.TorchOptimizer(torch.optim.ASGD, clipvalue=0.1),
     ],
-    ids=str,
+    ids=[
+        "by name",
+        "schedule",
+        "averages",
+        "accumulation",
+        "torch class",
+        "partial",
+        "torch, clipped",
+    ],
 )
 def test_every_optimizer_goes_on_where_it_stood(tmp_path, optimizer):
     model = compile_by(MODELS["modules of torch"](), optimizer=optimizer)
