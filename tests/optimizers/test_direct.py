@@ -181,3 +181,23 @@ def test_other_optimizers_are_left_to_torch(
     net(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     assert direct_update(optimizer) is None
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kernel"),
+    [
+        (torch.optim.Adam, torch._fused_adam_),
+        (torch.optim.AdamW, torch._fused_adamw_),
+    ],
+)
+def test_the_kernel_is_known_without_the_entry_that_older_torch_lacks(
+    algorithm: Callable[..., torch.optim.Optimizer], kernel: Callable[..., None]
+) -> None:
+    net = nn.Linear(2, 1)
+    optimizer = algorithm(net.parameters(), fused=True)
+    net(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    optimizer.param_groups[0].pop("decoupled_weight_decay", None)
+    direct = direct_update(optimizer)
+    assert direct is not None
+    assert direct._kernel is kernel

@@ -103,7 +103,9 @@ class DirectAdam(DirectUpdate):
         self._squares = [state["exp_avg_sq"] for state in states]
         amsgrad = self._group["amsgrad"]
         self._largest = [state["max_exp_avg_sq"] for state in states] if amsgrad else []
-        decoupled = self._group["decoupled_weight_decay"]
+        # Adam has had the entry since AdamW became one; before that the class tells.
+        adamw = type(optimizer) is torch.optim.AdamW
+        decoupled = self._group.get("decoupled_weight_decay", adamw)
         self._kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
 
     @staticmethod
