@@ -1,31 +1,31 @@
 """`.keras`: Keras' archive of a model, its weights, its optimizer's state and compile settings."""
 
 import json
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from epochal.core.errors import UsageError
-from epochal.models.classes import is_described
 from epochal.models.formats import building, optimizer_state, weights_h5
-from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
-from epochal.models.formats.compile_settings import compile_from, compile_settings
-from epochal.models.formats.describing import describe_model
+from epochal.models.formats.compile_settings import compile_from
 from epochal.models.formats.matching import LeftOut
 from epochal.models.formats.reading_configs import make_model, mixed_precision
+from epochal.models.formats.whole_model import (
+    KERAS_VERSION,
+    WholeModel,
+    describe,
+    settings_or_warning,
+)
 from epochal.storage import Archive, open_archive, open_hdf5, parse_json, write_archive, write_hdf5
 
-__all__ = ["KERAS_VERSION", "KerasZip", "describe", "settings_or_warning"]
+__all__ = ["KerasZip"]
 
-KERAS_VERSION = "3.15.1"
-"""The version of Keras whose files are written."""
 
 _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json"
 
 
-class KerasZip(Format):
+class KerasZip(WholeModel):
     """`.keras`."""
 
     endings = (".keras",)
@@ -46,16 +46,6 @@ class KerasZip(Format):
             ),
         }
         write_archive(path, members, make_folder=True)
-
-    def check_model(self, model: Any, path: Path) -> None:
-        """Refuse a model that Keras could not make."""
-        if not is_described(model):
-            describe(model, f"save({str(path)!r})")
-
-    def save_weights(self, model: Any, path: Path) -> None:
-        """Refuse: such a file is of a whole model."""
-        del model
-        self.check_weights(path)
 
     def check_weights(self, path: Path) -> None:
         """Refuse: such a file is of a whole model."""
@@ -102,42 +92,6 @@ class KerasZip(Format):
             open_hdf5(archive.span(_weights(archive, path))) as root,
         ):
             weights_h5.restore_from(root, model, call)
-
-
-def describe(model: Any, call: str) -> dict[str, Any]:
-    """Return the description of a model that Keras could make.
-
-    Raises:
-        UsageError: If only the user's code can make it.
-    """
-    if not is_described(model):
-        raise UsageError(
-            f"{call}: a {type(model).__name__} around modules of torch is made by your code alone; "
-            "save its weights (save_weights), or build it as a Sequential of epochal.layers"
-        )
-    compiled = model._compiled
-    precision = None if compiled is None else compiled.execution.precision
-    half = None if precision is None else f"mixed_{precision}".replace("torch.", "")
-    try:
-        return describe_model(model.get_config(), type(model).__name__, half)
-    except UsageError as error:
-        raise UsageError(f"{call}: {error}") from error
-
-
-def settings_or_warning(model: Any, call: str, *, names: bool = True) -> dict[str, Any] | None:
-    """Return a model's compile settings, or say that they cannot be kept."""
-    try:
-        settings = compile_settings(model, names=names)
-        if settings is not None:
-            optimizer_state.layout_of(model)
-    except UsageError as error:
-        warnings.warn(
-            f"{call}: the file will hold no compile settings and no optimizer state: {error}",
-            UserWarning,
-            stacklevel=5,
-        )
-        return None
-    return settings
 
 
 def _json(value: Any) -> bytes:

@@ -14,13 +14,17 @@ from epochal.core.errors import Problems, UsageError
 from epochal.layers import NamedWeight, named_weights
 from epochal.models.classes import is_described
 from epochal.models.formats import building, optimizer_state, variables
-from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
 from epochal.models.formats.compile_settings import compile_from
-from epochal.models.formats.keras_zip import KERAS_VERSION, describe, settings_or_warning
 from epochal.models.formats.matching import LeftOut
 from epochal.models.formats.reading_configs import make_model, mixed_precision
 from epochal.models.formats.weights_h5 import write_array
+from epochal.models.formats.whole_model import (
+    KERAS_VERSION,
+    WholeModel,
+    describe,
+    settings_or_warning,
+)
 from epochal.storage import H5Dataset, H5Group, open_hdf5, parse_json, write_hdf5
 
 if TYPE_CHECKING:
@@ -31,7 +35,7 @@ __all__ = ["LegacyH5"]
 _LARGEST_ATTRIBUTE = 64_512  # Keras' own limit; HDF5's is a little higher
 
 
-class LegacyH5(Format):
+class LegacyH5(WholeModel):
     """`.h5` and `.hdf5`."""
 
     endings = (".h5", ".hdf5")
@@ -51,16 +55,6 @@ class LegacyH5(Format):
                 _write_optimizer(root.create_group("optimizer_weights"), model)
 
         write_hdf5(path, fill, make_folder=True)
-
-    def check_model(self, model: Any, path: Path) -> None:
-        """Refuse a model that Keras could not make."""
-        if not is_described(model):
-            describe(model, f"save({str(path)!r})")
-
-    def save_weights(self, model: Any, path: Path) -> None:
-        """Refuse: the ending stands for a whole model."""
-        del model
-        self.check_weights(path)
 
     def check_weights(self, path: Path) -> None:
         """Refuse: the ending stands for a whole model."""
