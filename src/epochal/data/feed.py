@@ -50,13 +50,13 @@ class Feed(ABC):
         """
         return {"batches": batches}
 
+    @abstractmethod
     def resume(self, position: Any) -> None:
         """Let the next `epoch` begin where `position` was taken; its first batches are left out.
 
         Raises:
             UsageError: When that pass begins, if it cannot come to that place.
         """
-        raise NotImplementedError
 
     def unresumable(self) -> str | None:
         """Return why no place inside of a pass can be found again; None if it can."""

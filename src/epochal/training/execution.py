@@ -1,25 +1,16 @@
 """How the steps are run: plain, compiled, in half precision; the arithmetic is the same."""
 
 import contextlib
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from epochal.core.errors import Problems, UsageError, unknown_name
 from epochal.optimizers import Optimizer
 
-__all__ = [
-    "PRECISIONS",
-    "Execution",
-    "Precision",
-    "casting",
-    "check_execution",
-    "prepare_scaling",
-]
+__all__ = ["Execution", "casting", "check_execution", "prepare_scaling"]
 
-Precision = Literal["bfloat16", "float16"]
-
-PRECISIONS: dict[str, torch.dtype | None] = {
+_PRECISIONS: dict[str, torch.dtype | None] = {
     "float32": None,
     "bfloat16": torch.bfloat16,
     "mixed_bfloat16": torch.bfloat16,  # Keras' names for its policies
@@ -63,10 +54,10 @@ def check_execution(
         )
     elif steps_per_execution < 1:
         problems.add(f"steps_per_execution is {steps_per_execution}; give 1 or more")
-    if mixed_precision is not None and mixed_precision not in PRECISIONS:
-        problems.add(unknown_name("mixed_precision", mixed_precision, PRECISIONS))
+    if mixed_precision is not None and mixed_precision not in _PRECISIONS:
+        problems.add(unknown_name("mixed_precision", mixed_precision, _PRECISIONS))
     problems.raise_if_any()
-    precision = None if mixed_precision is None else PRECISIONS[mixed_precision]
+    precision = None if mixed_precision is None else _PRECISIONS[mixed_precision]
     graphs = jit_compile in ("auto", None) and not run_eagerly and precision is not torch.float16
     return Execution(jit_compile is True, graphs, steps_per_execution, precision)
 

@@ -21,10 +21,10 @@ __all__ = ["Computed", "CompiledStep"]
 Computed = tuple[Tensor, list[Tensor], Any]
 """What a batch gave: the loss, the losses of single outputs, the model's outputs."""
 
-# The compiler fuses operations and so rounds differently; half precision rounds at 2**-8.
-# Batches of other shapes than these are trained on plainly: each costs a compilation of its own.
+# Batches of more shapes than these are trained on plainly: each costs a compilation of its own.
 _SHAPES = 4
 
+# The compiler fuses operations and so rounds differently; half precision rounds at 2**-8.
 _SLACK = {None: 1e-3, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 
 
