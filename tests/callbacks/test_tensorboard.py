@@ -1,8 +1,10 @@
 """What TensorBoard's own reader finds in the event files, and when they are written."""
 
 import os
+import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -221,6 +223,19 @@ def test_files_are_up_to_date_after_every_epoch_and_closed_by_an_exception(tmp_p
     assert found == [[], [0], [0, 1]]
     assert [step for step, _ in read(tmp_path / "train")["batch_loss"]] == list(range(1, 13))
     assert not board._writers
+
+
+def test_the_file_of_a_later_run_is_read_last_whatever_the_numbers_in_its_name(tmp_path):
+    fitted(TensorBoard(tmp_path), epochs=1)
+    (first,) = event_files(tmp_path / "train")
+    # Begun in this very second, by a process whose number is read after this one's.
+    name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.~.0.v2"
+    first = first.rename(first.with_name(name))
+    fitted(TensorBoard(tmp_path), epochs=2, initial_epoch=1)
+    files = event_files(tmp_path / "train")
+    assert len(files) == 2
+    assert files[0] == first
+    assert [step for step, _ in read(tmp_path / "train")["epoch_loss"]] == [0, 1]
 
 
 def test_the_state_is_the_global_step(tmp_path):

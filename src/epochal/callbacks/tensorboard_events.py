@@ -15,6 +15,7 @@ from epochal.storage.disk import disk
 __all__ = ["EventWriter", "cut_back", "ledger", "require_tensorboard", "scalars"]
 
 _BUCKETS = 30  # TensorBoard's own default
+_EVENTS = "events.out.tfevents.*"
 
 
 def require_tensorboard() -> None:
@@ -45,10 +46,8 @@ class EventWriter:
     """
 
     def __init__(self, folder: Path, run_id: str | None = None) -> None:
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
         self.folder = folder
-        self._file = EventFileWriter(str(folder), filename_suffix=_suffix(run_id))
+        self._file = _open_last(folder, _suffix(run_id))
 
     def scalar(self, tag: str, value: float, step: int) -> None:
         """Write one number (as float32, the precision of every TensorBoard scalar)."""
@@ -141,8 +140,28 @@ def cut_back(folder: Path, run_id: str, files: Mapping[str, int]) -> None:
                 disk().close(handle)
 
 
+def _open_last(folder: Path, suffix: str) -> Any:
+    """Begin a file that TensorBoard reads after all others of the folder.
+
+    It goes by their names, which tell the second, the host, the process and a counter as text: of
+    two files of one second, process 10000 would come before 9999. Then the next second is awaited.
+    """
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+    others = set(folder.glob(_EVENTS))
+    file = EventFileWriter(str(folder), filename_suffix=suffix)
+    begun = set(folder.glob(_EVENTS)) - others
+    mine = next(path for path in begun if f".{os.getpid()}." in path.name)
+    if mine == max(others | begun):
+        return file
+    file.close()
+    disk().unlink(mine)
+    time.sleep(1 - time.time() % 1)
+    return EventFileWriter(str(folder), filename_suffix=suffix)
+
+
 def _files(folder: Path, run_id: str) -> list[Path]:
-    return sorted(folder.glob(f"events.out.tfevents.*{_suffix(run_id)}"))
+    return sorted(folder.glob(_EVENTS + _suffix(run_id)))
 
 
 def _suffix(run_id: str | None) -> str:
