@@ -1,5 +1,7 @@
 """What every test and every executed docstring starts from."""
 
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,9 @@ import epochal
 
 # One thread: the models here are too small for more to help, and sums then add up in one order.
 torch.set_num_threads(1)
+
+# What a shell starts in the background ignores Ctrl-C, and so would all processes of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
