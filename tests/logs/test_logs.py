@@ -37,7 +37,7 @@ def reader() -> Reader:
 
 @pytest.fixture
 def logs(reader: Reader) -> Logs:
-    return Logs(list(VALUES), reader, {"lr": lambda: 0.1})
+    return Logs(list(VALUES), reader, {"lr": 0.1})
 
 
 def keywords(**given: Any) -> dict[str, Any]:

@@ -24,13 +24,13 @@ class Logs(dict[str, Any]):
             of: code that rebuilds a mapping with `type(logs)(...)` gets its values.
         read: Gives the value for one of `names`.
         unlisted: Values that can be asked for by name but are not listed (the learning rate while
-            nothing changes it), so they reach neither the history nor a file.
+            nothing changes it), so they reach neither the history nor a file. Kept as it is.
 
     Raises:
         KeyError: On reading a name that is not there; it names the nearest one.
 
     Example:
-        >>> logs = Logs(["loss"], lambda name: 0.25, unlisted={"lr": lambda: 0.1})
+        >>> logs = Logs(["loss"], lambda name: 0.25, unlisted={"lr": 0.1})
         >>> logs["loss"], {**logs}, logs["lr"], "lr" in logs
         (0.25, {'loss': 0.25}, 0.1, False)
     """
@@ -41,7 +41,7 @@ class Logs(dict[str, Any]):
         self,
         names: Iterable[Any] = (),
         read: Callable[[str], Any] | None = None,
-        unlisted: Mapping[str, Callable[[], Any]] | None = None,
+        unlisted: Mapping[str, Any] | None = None,
     ) -> None:
         if read is None:
             super().__init__(names)
@@ -60,7 +60,7 @@ class Logs(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         if name in self._unlisted:
-            return self._unlisted[name]()
+            return self._unlisted[name]
         raise KeyError(unknown_name("log", name, [*self, *self._unlisted]))
 
     @override

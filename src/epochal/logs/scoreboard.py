@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -150,15 +151,11 @@ class Scoreboard:
 
     def moment(self) -> "Moment":
         """Return this moment, readable later at its own values whatever is added meanwhile."""
-        return Moment(
-            self,
-            {name: mean.moment() for name, mean in self._means.items()},
-            self._base,
-            self._kept,
-            len(self._kept),
-            # A metric of the user's own may keep its state anywhere: ask it while it is true.
-            {name: value for entry in self._direct for name, value in _results(entry)},
-        )
+        kept = self._kept
+        means = [*map(RunningMean.moment, self._means.values())]
+        # A metric of the user's own may keep its state anywhere: ask it while it is true.
+        direct = dict(chain.from_iterable(map(_results, self._direct))) if self._direct else {}
+        return Moment(self, means, self._base, kept, len(kept), direct)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the sums of the pass and what is still to be scored, for a checkpoint.
@@ -196,13 +193,11 @@ class Scoreboard:
         """Score what is left; the pass is over and another one may use the metrics."""
         self._score()
 
-    def read_loss(self, name: str, moment: MeanMoment) -> Tensor | float:
-        """Return the mean of one loss at `moment`."""
-        return self._means[name].at(moment)
-
-    def is_loss(self, name: str) -> bool:
-        """Whether `name` is a loss rather than a metric."""
-        return name in self._means
+    def read_loss(self, name: str, means: Sequence[MeanMoment]) -> Tensor | float | None:
+        """Return the mean of a loss as it stands in `means`; None if it is a metric's name."""
+        if name not in self._means:
+            return None
+        return self._means[name].at(means[self.names.index(name)])
 
     def result(self, name: str, base: State, kept: list[Kept], length: int) -> Any:
         """Return a coalesced metric's result for `base` plus the first `length` of `kept`."""
@@ -257,7 +252,7 @@ class Moment(NamedTuple):
     """One moment of a pass; `read` gives a value as it was then."""
 
     board: Scoreboard
-    means: dict[str, MeanMoment]
+    means: list[MeanMoment]
     base: State
     kept: list[Kept]
     length: int
@@ -270,11 +265,10 @@ class Moment(NamedTuple):
 
     def read(self, name: str) -> Any:
         """Return one value as a plain float (or a list of floats for a vector)."""
-        if self.board.is_loss(name):
-            value: Any = self.board.read_loss(name, self.means[name])
-        elif name in self.direct:
+        value: Any = self.board.read_loss(name, self.means)
+        if value is None and name in self.direct:
             value = self.direct[name]
-        else:
+        elif value is None:
             value = self.board.result(name, self.base, self.kept, self.length)
         return plain_number(value)
 

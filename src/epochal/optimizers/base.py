@@ -110,11 +110,16 @@ class Optimizer(Configurable):
     @property
     def learning_rate(self) -> LearningRate:
         """The learning rate of the next update as a number; settable unless a schedule decides."""
-        return LearningRate(self._rates.current(self._batches), self._set_rate)
+        return LearningRate(self.present_rate, self._set_rate)
 
     @learning_rate.setter
     def learning_rate(self, value: Rate) -> None:
         self._set_rate(value)
+
+    @property
+    def present_rate(self) -> float:
+        """The learning rate of the next update, as a plain float."""
+        return self._rates.current(self._batches)
 
     @property
     def lr(self) -> LearningRate:

@@ -1,7 +1,8 @@
 """What `fit`, `evaluate` or `predict` will do: every argument checked, once, before step 1."""
 
+import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,9 +44,11 @@ class FitPlan:
     list_learning_rate: bool
     run: Run
     first_rate: float = field(init=False)
+    _unlisted: dict[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
         self.first_rate = self._rate()
+        self._unlisted = _rates(self.first_rate)
 
     def validates_after(self, epoch: int) -> bool:
         """Whether validation is due after this epoch."""
@@ -53,10 +56,12 @@ class FitPlan:
             return (epoch + 1) % self.validation_freq == 0
         return epoch + 1 in self.validation_freq
 
-    def unlisted(self) -> dict[str, Callable[[], float]]:
+    def unlisted(self) -> dict[str, float]:
         """Return what can be read from any logs without being listed."""
-        rate = self._rate()  # of this moment: logs may be kept and read later
-        return {"learning_rate": lambda: rate, "lr": lambda: rate}
+        rate = self._rate()
+        if rate != self._unlisted["lr"]:  # a new dict: logs may be kept and read later
+            self._unlisted = _rates(rate)
+        return self._unlisted
 
     def epoch_logs(self, trained: Moment | Returned, validated: Moment | Returned | None) -> Logs:
         """Return the logs of an epoch and its validation."""
@@ -76,7 +81,7 @@ class FitPlan:
                 return validated.read(name.removeprefix("val_"))
             return trained.read(name)
 
-        return Logs(names, read, {"learning_rate": lambda: rate, "lr": lambda: rate})
+        return Logs(names, read, _rates(rate))
 
     def ran_out(self, epoch: int, batches: int) -> None:
         """End training because the data gave fewer batches than an epoch needs."""
@@ -97,7 +102,12 @@ class FitPlan:
 
     def _rate(self) -> float:
         optimizer = self.compiled.optimizer
-        return float("nan") if optimizer is None else float(optimizer.learning_rate)
+        return math.nan if optimizer is None else optimizer.present_rate
+
+
+def _rates(rate: float) -> dict[str, float]:
+    """Return a learning rate under both of its names."""
+    return {"learning_rate": rate, "lr": rate}
 
 
 @dataclass
@@ -166,7 +176,7 @@ def plan_fit(model: Any, compiled: Compiled, given: FitArguments) -> FitPlan:
     problems.raise_if_any()
     compiled.build_optimizer()
     model.history = history
-    rate = float("nan") if compiled.optimizer is None else float(compiled.optimizer.learning_rate)
+    rate = math.nan if compiled.optimizer is None else compiled.optimizer.present_rate
     return FitPlan(
         model,
         compiled,
