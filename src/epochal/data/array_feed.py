@@ -12,6 +12,7 @@ from epochal.core.errors import UsageError
 from epochal.core.random import epoch_generator, epoch_order
 from epochal.core.trees import flatten, map_leaves
 from epochal.data.feed import Batch, Feed
+from epochal.data.transfer import Transfer
 
 __all__ = ["ArrayFeed"]
 
@@ -53,7 +54,6 @@ class ArrayFeed(Feed):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self.device = device
         leaves: list[Tensor] = flatten([x, y, sample_weight])
         self.samples: int = leaves[0].shape[0]
         self.steps: int = -(-self.samples // batch_size)
@@ -61,9 +61,8 @@ class ArrayFeed(Feed):
         batches = max(1, _GATHERED_BYTES // max(1, row_bytes * batch_size))
         self._chunk = batches * batch_size
         self._skip = 0
-        # Already where it is needed: no transfer, and without shuffling not even a copy.
         self._leaves = leaves
-        self._moves = any(device is not None and leaf.device != device for leaf in leaves)
+        self._transfer = Transfer(device)
 
     @override
     def peek(self) -> Batch:
@@ -137,9 +136,7 @@ class ArrayFeed(Feed):
     def _take(self, tree: Any, rows: slice | Tensor) -> Any:
         def take(leaf: Tensor) -> Tensor:
             if isinstance(rows, Tensor):
-                taken = leaf.index_select(0, rows.to(leaf.device, non_blocking=True))
-            else:
-                taken = leaf[rows]
-            return taken.to(self.device, non_blocking=True) if self._moves else taken
+                return self._transfer.gather(leaf, rows)
+            return self._transfer(leaf[rows])  # a view, where it is already where it is needed
 
         return map_leaves(take, tree)

@@ -21,6 +21,7 @@ from epochal.core.random import epoch_generator, epoch_order
 from epochal.core.trees import flatten, map_leaves
 from epochal.data.arrays import to_tensors
 from epochal.data.feed import Batch, Feed
+from epochal.data.transfer import Transfer
 
 __all__ = ["IterableFeed", "LoaderFeed"]
 
@@ -55,7 +56,6 @@ class IterableFeed(Feed):
         weigh: Callable[[Any], Tensor] | None = None,
     ) -> None:
         self.source = source
-        self.device = device
         self.name = name
         self.weigh = weigh
         self.once = iter(source) is source if isinstance(source, Iterator) else False
@@ -69,6 +69,7 @@ class IterableFeed(Feed):
         # A generator may fill the same arrays again for its next batch, and targets are kept for
         # the metrics; a DataLoader makes new ones.
         self._reuses = not isinstance(source, DataLoader)
+        self._transfer = Transfer(device, kept=not self._reuses)
 
     @override
     def peek(self) -> Batch:
@@ -252,16 +253,13 @@ class IterableFeed(Feed):
 
     def _tensors(self, tree: Any, name: str) -> Any:
         if isinstance(tree, Tensor) and tree.dtype in _AS_THEY_ARE:  # the common case
-            return self._moved(tree)
+            return self._transfer(tree)
         if tree is None:
             return None
         problems = Problems(f"{self.name} gave a batch that cannot be used")
         made = to_tensors(tree, name, problems)
         problems.raise_if_any()
-        return map_leaves(self._moved, made)
-
-    def _moved(self, leaf: Tensor) -> Tensor:
-        return leaf if self.device is None else leaf.to(self.device, non_blocking=True)
+        return map_leaves(self._transfer, made)
 
 
 class LoaderFeed(IterableFeed):
@@ -297,6 +295,7 @@ class LoaderFeed(IterableFeed):
             sampler=self._sampler,
             # Its own, or each pass would draw from the generator that dropout draws from.
             generator=epoch_generator(seed, 0),
+            pin_memory=Transfer(device).pins,
         )
         super().__init__(loader, device=device, name=name, weigh=weigh)
         self.samples = len(self._sampler)
