@@ -2,14 +2,15 @@
 
 import warnings
 from time import perf_counter
-from typing import Any, Never
+from typing import TYPE_CHECKING, Any, Never
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from epochal.callbacks.base import Callback
 from epochal.core.errors import reject_unknown
+
+if TYPE_CHECKING:  # rich takes 20 ms to import: that is left to those who want a table
+    from rich.table import Table
 
 __all__ = ["Timer"]
 
@@ -108,6 +109,8 @@ class Timer(Callback):
         """Keep the last epoch's sums, and print the table if asked to."""
         self._finish()
         if self.verbose:
+            from rich.console import Console
+
             Console(highlight=False).print(self.table())
 
     def close(self) -> None:
@@ -140,13 +143,15 @@ class Timer(Callback):
             self._of_batches[name] = self._of_batches.get(name, 0.0) + seconds
         self._mark += seconds
 
-    def table(self) -> Table:
+    def table(self) -> "Table":
         """Return the mean seconds of an epoch and their shares, longest first."""
         sums: dict[str, float] = {}
         for epoch in self.epochs:
             for name, seconds in epoch.items():
                 sums[name] = sums.get(name, 0.0) + seconds
         total = sums.pop("total", 0.0)
+        from rich.table import Table
+
         table = Table(title=f"Time of an epoch (mean of {len(self.epochs)})", title_justify="left")
         table.add_column("what")
         table.add_column("ms", justify="right")

@@ -5,9 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -27,6 +24,10 @@ def print_summary(
         shapes: The output shapes by layer name, as far as they are known.
         print_fn: Called with the text instead of printing it.
     """
+    from rich.console import Console  # 20 ms, which few runs need
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=Text(f'Model: "{type(model).__name__}"'), title_justify="left")
     table.add_column("Layer (type)")
     table.add_column("Output shape")
