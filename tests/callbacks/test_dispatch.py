@@ -1,9 +1,11 @@
 """Callback lists driven by hand, and what every callback has."""
 
 import pytest
+import torch
 
+import epochal
 from epochal.callbacks import Callback, CallbackList, History, LambdaCallback
-from epochal.callbacks.base import HOOKS
+from epochal.callbacks.base import HOOKS, now_and_then
 from epochal.core.errors import UsageTypeError
 
 
@@ -94,3 +96,70 @@ def test_a_history_says_what_it_holds():
     other = History()
     other.load_state_dict(history.state_dict())
     assert other.history == {"loss": [1.0]}
+
+
+class Shows(Callback):
+    def on_train_begin(self, logs=None):
+        self.trained, self.tested, self.predicted = [], [], []
+
+    on_predict_begin = on_train_begin
+
+    @now_and_then
+    def on_train_batch_end(self, batch, logs=None):
+        self.trained.append((batch, logs["loss"]))
+
+    @now_and_then
+    def on_test_batch_end(self, batch, logs=None):
+        self.tested.append(batch)
+
+    @now_and_then
+    def on_predict_batch_end(self, batch, logs=None):
+        self.predicted.append((batch, logs["outputs"].shape))
+
+
+class Counts(Callback):
+    def on_train_begin(self, logs=None):
+        self.batches = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batches.append(batch)
+
+
+@pytest.fixture
+def small():
+    model = epochal.Model(torch.nn.Linear(1, 1))
+    model.compile("sgd", "mse")
+    rows = torch.randn(301, 1)
+    return model, rows, {"batch_size": 1, "verbose": 0}
+
+
+def test_who_only_shows_is_told_of_the_first_and_the_last_batch_and_of_few_between(small):
+    model, rows, arguments = small
+    shows = Shows()
+    given = {"validation_data": (rows, rows), "callbacks": shows, "shuffle": False}
+    history = model.fit(rows, rows, **given, **arguments)
+    seen = [batch for batch, _ in shows.trained]
+    assert (seen[0], seen[-1], shows.tested[-1]) == (0, 300, 300)
+    assert len(seen) < 150  # each would have to take 25 ms
+    assert shows.trained[-1][1] == history.history["loss"][0]
+    model.predict(rows, callbacks=shows, **arguments)
+    assert shows.predicted[-1] == (300, (1, 1))
+    assert len(shows.predicted) < 150
+
+
+def test_where_somebody_counts_batches_all_are_told_of_each(small):
+    model, rows, arguments = small
+    shows, counts = Shows(), Counts()
+    model.fit(rows, rows, callbacks=[shows, counts], **arguments)
+    assert counts.batches == [batch for batch, _ in shows.trained] == list(range(301))
+
+
+def test_with_several_steps_in_one_call_the_last_ones_are_told_too(small):
+    model, rows, arguments = small
+    model.compile("sgd", "mse", steps_per_execution=4)
+    shows, counts = Shows(), Counts()
+    model.fit(rows, rows, callbacks=counts, **arguments)
+    assert counts.batches == [*range(3, 300, 4), 300]
+    model.fit(rows, rows, callbacks=shows, **arguments)
+    assert shows.trained[-1][0] == 300
+    assert all(batch in counts.batches for batch, _ in shows.trained)

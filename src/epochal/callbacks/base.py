@@ -1,7 +1,7 @@
 """What a callback is: sixteen hooks, what it reads, what it adds, and what it remembers."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, TypeVar
 
 from epochal.core.errors import UsageTypeError, unknown_name
 from epochal.logs import LogNames
@@ -27,6 +27,19 @@ HOOKS: Final = (
     "on_predict_batch_begin",
     "on_predict_batch_end",
 )
+
+
+Hooked = TypeVar("Hooked", bound=Callable[..., None])
+
+
+def now_and_then(hook: Hooked) -> Hooked:
+    """Mark a batch hook that only shows something: some calls a second are enough for it.
+
+    The loop leaves calls out where nobody else wants to know of a batch; the last one of a pass is
+    always told.
+    """
+    hook.now_and_then = True  # type: ignore[attr-defined]
+    return hook
 
 
 class Callback:

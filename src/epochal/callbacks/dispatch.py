@@ -12,6 +12,8 @@ __all__ = ["CallbackList", "by_needs"]
 
 Hook = Callable[..., None]
 
+_PAUSE = 0.05  # seconds in which those who only show something are not told of batches
+
 
 class CallbackList:
     """Several callbacks that act as one.
@@ -51,6 +53,8 @@ class CallbackList:
         self.params: Mapping[str, Any] | None = None
         self._hooks: dict[str, list[Hook]] = {}
         self._observers: list[Callback] = []
+        self._only_shown: dict[str, bool] = {}
+        self._next_show = 0.0
         if model is not None:
             self.set_model(model)
         if params is not None:
@@ -65,7 +69,7 @@ class CallbackList:
     def append(self, callback: Callback) -> None:
         """Add one callback at the end."""
         self.callbacks += _flat(callback)
-        self._hooks.clear()
+        self._forget_hooks()
 
     def set_model(self, model: Any) -> None:
         """Hand the model to every callback."""
@@ -90,6 +94,23 @@ class CallbackList:
             found = (_hook(callback, name) for callback in ordered)
             self._hooks[name] = [hook for hook in found if hook is not None]
         return self._hooks[name]
+
+    def due(self, name: str) -> bool:
+        """Whether a batch hook has to be called: not if all who have it only show, and just did."""
+        if name not in self._only_shown:
+            shown = (getattr(hook, "now_and_then", False) for hook in self.hooks(name))
+            self._only_shown[name] = all(shown)
+        if not self._only_shown[name]:
+            return True
+        now = perf_counter()
+        if now < self._next_show:
+            return False
+        self._next_show = now + _PAUSE
+        return True
+
+    def _forget_hooks(self) -> None:
+        self._hooks.clear()
+        self._only_shown.clear()
 
     def take_predictions(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
         """Hand a validation batch's outputs to every callback that wants them."""
@@ -137,7 +158,7 @@ class CallbackList:
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Call the hook of every callback."""
-        self._hooks.clear()  # callbacks may have got functions since the last run
+        self._forget_hooks()  # callbacks may have got functions since the last run
         self._observers = [callback for callback in self.callbacks if callback.observes]
         self._call("on_train_begin", logs)
 

@@ -3,15 +3,15 @@
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any, Literal, Never
+from typing import TYPE_CHECKING, Any, Literal, Never
 
-from rich.console import Console
-from rich.file_proxy import FileProxy
-from rich.live import Live
-from rich.text import Text
-
-from epochal.callbacks.base import Callback
+from epochal.callbacks.base import Callback, now_and_then
 from epochal.core.errors import UsageError, reject_unknown, unknown_name
+
+if TYPE_CHECKING:  # rich takes 20 ms to import: that is left to those who want a bar
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
 
 __all__ = ["ProgbarLogger"]
 
@@ -46,9 +46,11 @@ class ProgbarLogger(Callback):
         self,
         count_mode: Literal["steps", "samples"] = "steps",
         stateful_metrics: Iterable[str] | None = None,
-        console: Console | None = None,
+        console: "Console | None" = None,
         **unknown: Never,
     ) -> None:
+        from rich.console import Console
+
         reject_unknown(ProgbarLogger.__init__, unknown)
         modes = ("steps", "samples")
         if count_mode not in modes:
@@ -78,8 +80,9 @@ class ProgbarLogger(Callback):
         self._epoch = epoch
         self._begin(f"Epoch {epoch + 1}/{self._epochs}")
 
+    @now_and_then
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Move the bar, looking at the device at most ten times a second."""
+        """Move the bar."""
         self._step(batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -100,6 +103,7 @@ class ProgbarLogger(Callback):
             self._start(fitting=False)
             self._begin("Evaluate")
 
+    @now_and_then
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         """Move the bar, or say how far the validation is."""
         if self._fitting:
@@ -118,6 +122,7 @@ class ProgbarLogger(Callback):
         self._start(fitting=False)
         self._begin("Predict")
 
+    @now_and_then
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
         """Move the bar."""
         self._step(batch, {})
@@ -151,6 +156,10 @@ class ProgbarLogger(Callback):
         return " - ".join([title, count, _duration(took), *rate, *values])
 
     def _start(self, *, fitting: bool) -> None:
+        from rich.console import Console
+        from rich.file_proxy import FileProxy
+        from rich.live import Live
+
         params = self.params or {}
         self._fitting = fitting
         self._epochs = int(params.get("epochs") or 1)
@@ -215,8 +224,10 @@ class ProgbarLogger(Callback):
         values = [f"{name} {_number(value)}" for name, value in logs.items()]
         self._live.update(self._bar([instead] if instead else values), refresh=True)
 
-    def _bar(self, values: list[str]) -> Text:
+    def _bar(self, values: list[str]) -> "Text":
         """Return the live line, with as many values as the terminal is wide."""
+        from rich.text import Text
+
         step = max(self._per_step(), 1e-9)
         if self._quick:
             done, total = self._epoch + 1, self._epochs

@@ -69,7 +69,7 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
     model.train()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard()
     plan.run.open(board)
-    batches = done
+    batches = told = done
     for batches, batch in enumerate(plan.feed.epoch(epoch), start=done + 1):
         if begins and (every == 1 or batches % every == 1):
             callbacks.call_batch("on_train_batch_begin", batches - 1)
@@ -84,15 +84,15 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
                 train_step(compiled, batch, board)
         if ends:
             compiled.count_rows(batch_size(batch[0]), plan.feed, first=batches == done + 1)
-            if batches % every == 0:
-                moment = board.moment()
-                logs = Logs(board.names, moment.read, plan.unlisted())
+            if batches % every == 0 and callbacks.due("on_train_batch_end"):
+                logs = Logs(board.names, board.moment().read, plan.unlisted())
                 callbacks.call_batch("on_train_batch_end", batches - 1, logs)
+                told = batches
         if model.stop_training:
             break
         if saves:
             callbacks.save_point(Position(epoch, batches))
-    if ends and batches % every:
+    if ends and told < batches:
         logs = Logs(board.names, board.moment().read, plan.unlisted())
         callbacks.call_batch("on_train_batch_end", batches - 1, logs)
     if batches < (plan.feed.steps or 1) and not model.stop_training:
@@ -116,14 +116,15 @@ def evaluate_feed(
     begins = bool(callbacks.hooks("on_test_batch_begin"))
     ends = bool(callbacks.hooks("on_test_batch_end"))
     own = "test_step" in compiled.own
+    batches = told = 0
     watched = compiled.is_fitting and any(c.takes_predictions for c in callbacks)
     callbacks.on_test_begin()
     model.eval()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard(extra)
     with torch.no_grad():
-        for index, batch in enumerate(feed.epoch(epoch)):
+        for batches, batch in enumerate(feed.epoch(epoch), start=1):
             if begins:
-                callbacks.call_batch("on_test_batch_begin", index)
+                callbacks.call_batch("on_test_batch_begin", batches - 1)
             if isinstance(board, Returned):
                 board.add(model.test_step(as_data(batch)), batch_size(batch[0]))
             else:
@@ -131,11 +132,16 @@ def evaluate_feed(
                 if watched:
                     callbacks.take_predictions(batch[1], outputs, batch[2])
             if ends:
-                compiled.count_rows(batch_size(batch[0]), feed, first=index == 0)
-                logs = Logs(board.names, board.moment().read)
-                callbacks.call_batch("on_test_batch_end", index, logs)
+                compiled.count_rows(batch_size(batch[0]), feed, first=batches == 1)
+                if callbacks.due("on_test_batch_end"):
+                    logs = Logs(board.names, board.moment().read)
+                    callbacks.call_batch("on_test_batch_end", batches - 1, logs)
+                    told = batches
             if model.stop_evaluating:
                 break
+    if ends and told < batches:
+        logs = Logs(board.names, board.moment().read)
+        callbacks.call_batch("on_test_batch_end", batches - 1, logs)
     board.close()
     moment = board.moment()
     callbacks.on_test_end(Logs(board.names, moment.read))
@@ -155,7 +161,7 @@ def run_predict(plan: PredictPlan) -> Any:
     model, callbacks = plan.model, plan.callbacks
     ends = bool(callbacks.hooks("on_predict_batch_end"))
     own = "predict_step" in plan.compiled.own
-    outputs = []
+    outputs, told = [], 0
     with _released(plan), torch.no_grad():
         model.eval()
         model.stop_predicting = False
@@ -169,12 +175,20 @@ def run_predict(plan: PredictPlan) -> Any:
             outputs.append(output)
             if ends:
                 plan.compiled.count_rows(batch_size(batch[0]), plan.feed, first=index == 0)
-                arrays = map_leaves(lambda leaf: leaf.cpu().numpy(), output)
-                callbacks.call_batch("on_predict_batch_end", index, {"outputs": arrays})
+                if callbacks.due("on_predict_batch_end"):
+                    callbacks.call_batch("on_predict_batch_end", index, _as_arrays(output))
+                    told = len(outputs)
             if model.stop_predicting:
                 break
+        if ends and told < len(outputs):
+            callbacks.call_batch("on_predict_batch_end", len(outputs) - 1, _as_arrays(outputs[-1]))
         callbacks.on_predict_end()
         return joined(outputs)
+
+
+def _as_arrays(output: Any) -> dict[str, Any]:
+    """Return the logs of a batch of `predict`."""
+    return {"outputs": map_leaves(lambda leaf: leaf.cpu().numpy(), output)}
 
 
 def joined(outputs: list[Any]) -> Any:
