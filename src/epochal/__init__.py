@@ -3,18 +3,34 @@
 Importing the package costs nothing: torch is imported when the first name that needs it is used.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from epochal.core.first_use import at_first_use
+from epochal.core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from epochal.layers import Input as Input
-    from epochal.models import Model as Model
-    from epochal.models import Sequential as Sequential
-    from epochal.models import register as register
+    from epochal import activations as activations
+    from epochal import backend as backend
+    from epochal import callbacks as callbacks
+    from epochal import constraints as constraints
+    from epochal import datasets as datasets
+    from epochal import initializers as initializers
+    from epochal import layers as layers
+    from epochal import losses as losses
+    from epochal import metrics as metrics
+    from epochal import models as models
+    from epochal import ops as ops
+    from epochal import optimizers as optimizers
+    from epochal import regularizers as regularizers
+    from epochal import stopping as stopping
+    from epochal import utils as utils
+    from epochal.layers import Input
+    from epochal.models import Model, Sequential, register
 
-__version__ = "0.1.0.dev0"
-
-_MODULES = (
+__all__ = [
+    "Input",
+    "Model",
+    "Sequential",
     "activations",
     "backend",
     "callbacks",
@@ -27,23 +43,19 @@ _MODULES = (
     "models",
     "ops",
     "optimizers",
+    "register",
     "regularizers",
     "stopping",
     "utils",
-)
-_HOMES = {"Input": "layers", "Model": "models", "Sequential": "models", "register": "models"}
+]
 
-__all__ = [*_HOMES, *_MODULES]
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name in _MODULES:
-        return importlib.import_module(f"epochal.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"epochal.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'epochal' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = at_first_use(
+        __name__,
+        {
+            "epochal.layers": "Input",
+            "epochal.models": "Model Sequential register",
+        },
+        "activations backend callbacks constraints datasets initializers layers losses metrics "
+        "models ops optimizers regularizers stopping utils",
+    )

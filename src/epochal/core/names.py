@@ -42,6 +42,11 @@ class Registry(Generic[T]):
 
     A thing answers to its own name, that name in snake case, and its aliases.
 
+    Args:
+        kind: What errors call such a thing.
+        fill: Adds the things that are known from the start, when the first name is asked for or
+            added; for things whose modules are not to be imported before.
+
     Example:
         >>> shapes = Registry[type]("shape")
         >>> shapes.add(type("RoundThing", (), {}), "round")
@@ -54,25 +59,35 @@ class Registry(Generic[T]):
         Valid: 'round_thing', 'round'.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, fill: Callable[[], None] | None = None) -> None:
         self.kind = kind
+        self._fill = fill
         self._things: dict[str, T] = {}
         self._listed: list[str] = []
 
     def add(self, thing: T, *aliases: str) -> None:
         """Register a class or function under its own name and under `aliases`."""
+        self._be_filled()
         own: str = thing.__name__  # type: ignore[attr-defined]
         for name in (own, snake_case(own), *aliases):
             self._things[name] = thing
         self._listed += [snake_case(own), *aliases]
 
     def __getitem__(self, name: str) -> T:
+        self._be_filled()
         if name not in self._things:
             raise UsageError(unknown_name(self.kind, name, self._listed))
         return self._things[name]
 
     def __contains__(self, name: object) -> bool:
+        self._be_filled()
         return name in self._things
 
     def __iter__(self) -> Iterator[str]:
+        self._be_filled()
         return iter(self._listed)
+
+    def _be_filled(self) -> None:
+        if self._fill is not None:
+            fill, self._fill = self._fill, None  # which adds things, and so comes back here
+            fill()

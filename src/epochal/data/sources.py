@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sized
-from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -205,6 +204,8 @@ def split_off(arrays: Arrays, fraction: float, problems: Problems) -> tuple[Arra
     if not (isinstance(fraction, (int, float, np.floating)) and 0 < fraction < 1):
         problems.add(f"validation_split is {fraction!r}; give a share of the rows between 0 and 1")
         return arrays, arrays
+    from fractions import Fraction  # and with it decimal: few scripts split
+
     kept = math.floor(count * (1 - Fraction(str(fraction))))
     if kept in (0, count):
         problems.add(

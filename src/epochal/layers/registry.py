@@ -1,5 +1,6 @@
 """Layers by name: `get`, `serialize`, `deserialize`."""
 
+import importlib
 from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeVar
 
@@ -23,7 +24,13 @@ __all__ = [
 LayerLike: TypeAlias = str | Mapping[str, Any] | type[Layer] | Layer
 """What `get` takes."""
 
-_REGISTRY = Registry[type[Layer]]("layer")
+
+def _add_builtin() -> None:
+    """Register epochal's own layers, all of which have to be imported for that."""
+    importlib.import_module("epochal.layers.builtin")
+
+
+_REGISTRY = Registry[type[Layer]]("layer", _add_builtin)
 _L = TypeVar("_L", bound=type[Layer])
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import epochal
 from epochal.core.errors import Problems, UsageError
 from epochal.core.trees import map_leaves
+from epochal.core.version import __version__
+from epochal.layers import Layer
 from epochal.models.formats import module_trees, torch_objects
 from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
@@ -49,7 +50,7 @@ class EpochalZip(Format):
         problems.raise_if_any()
         about = {
             "format": _FORMAT,
-            "version": epochal.__version__,
+            "version": __version__,
             "model": _described(model, call),
             "inputs": _shapes(model),
             "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
@@ -148,10 +149,11 @@ def _made(
     file does not hold. Classes of the caller's own are then made once more, for what they keep
     beside their weights.
     """
+    from epochal.models.model import Model  # which imports this package
 
     def make() -> Any:
-        made = module_trees.make(about["model"], known, epochal.Model)
-        model = made if isinstance(made, epochal.Model) else epochal.Model(made)
+        made = module_trees.make(about["model"], known, Model)
+        model = made if isinstance(made, Model) else Model(made)
         _see_inputs(model, about["inputs"])
         return model
 
@@ -209,7 +211,7 @@ def _see_inputs(model: Any, described: Any) -> None:
 def is_built(module: nn.Module) -> bool:
     """Return whether a module has all its weights."""
     lazy = any(nn.parameter.is_lazy(one) for one in module.parameters(recurse=False))
-    return not lazy and not (isinstance(module, epochal.layers.Layer) and not module.built)
+    return not lazy and not (isinstance(module, Layer) and not module.built)
 
 
 def _zeros(described: Any) -> Any:

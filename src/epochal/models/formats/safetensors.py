@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-import epochal
 from epochal import losses, metrics, optimizers
 from epochal.core.errors import UsageError
+from epochal.core.version import __version__
 from epochal.models.classes import is_described, model_class
 from epochal.models.formats import building
 from epochal.models.formats.base import Format
@@ -123,7 +123,7 @@ def weights_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _notes(kind: str) -> dict[str, str]:
-    return {"kind": kind, "version": epochal.__version__}
+    return {"kind": kind, "version": __version__}
 
 
 def _architecture(model: Any) -> Any:
