@@ -3,6 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import FunctionType
 from typing import Any, Never, TypeVar
 
 import numpy as np
@@ -22,7 +23,7 @@ T = TypeVar("T")
 _RESETS = ("reset_states", "reset_state")
 
 # What is no metric and holds none.
-_PLAIN = frozenset({str, int, float, bool, type(None), Tensor, torch.dtype, torch.device})
+_PLAIN = frozenset({str, int, float, bool, type(None), FunctionType, Weight, Tensor, torch.dtype})
 
 
 class Metric(Configurable, ABC):
