@@ -58,3 +58,24 @@ def test_a_thing_answers_to_its_name_snake_case_and_aliases() -> None:
 def test_an_unknown_name_is_an_error_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"unknown shape 'Round_Thin': did you mean 'round_thing'"):
         registry()["Round_Thin"]
+
+
+def test_a_registry_is_filled_before_the_first_name_is_asked_for_or_added() -> None:
+    filled = []
+
+    class Dot:
+        pass
+
+    def fill() -> None:
+        filled.append("once")
+        shapes.add(Dot)
+
+    shapes = Registry[type]("shape", fill)
+    assert filled == []
+    own = type("Dot", (), {})
+    shapes.add(own)  # a user's thing replaces ours, also when it comes before the first look-up
+    assert shapes["dot"] is own
+    assert filled == ["once"]
+    for asked in (lambda things: "dot" in things, list, lambda things: things["dot"]):
+        things = Registry[type]("shape", lambda: things.add(Dot))  # noqa: B023 - used at once
+        assert asked(things)
