@@ -2,7 +2,8 @@
 
 Each time comes from a process of its own, asked in turn with the others. Beside the time on the
 clock stands the processor's: importing waits for nothing, so on a busy machine that is the better
-number.
+number. And beside that, what of it Python's garbage collector took: once in so many new objects it
+looks at all there are, torch's 165,000 included, and whoever makes the last of them pays.
 """
 
 import argparse
@@ -39,7 +40,9 @@ model.fit(x[:32], y[:32], verbose=0)
 _EVERYTHING = """
 import epochal
 for name in epochal.__all__:
-    getattr(epochal, name)
+    public = getattr(epochal, name)
+    for inner in getattr(public, "__all__", ()):
+        getattr(public, inner)
 """
 
 _USUAL = """
@@ -54,24 +57,35 @@ PARTS = {
         "import sys; assert 'torch' not in sys.modules",
     ),
     "import torch": ("", "import torch", ""),
-    "every public module, beyond torch": ("import torch", _EVERYTHING, ""),
+    "every public name, beyond torch": ("import torch", _EVERYTHING, ""),
     "Model and two callbacks, beyond torch": ("import torch", _USUAL, ""),
     "first step by hand, with its optimizer": (_NET, _FIRST_STEP, ""),
+    "every public name and a fit of one step": (_NET, _EVERYTHING + _FIRST_FIT, ""),
     "compile and a fit of one step": ("import epochal; epochal.Model\n" + _NET, _FIRST_FIT, ""),
 }
 
 
-def milliseconds(before: str, timed: str, after: str) -> tuple[float, float]:
-    """Run code in a new process; return what the middle took on the clock and on the processor."""
+_COLLECTOR = """
+import gc, time
+collected = []
+gc.callbacks.append(lambda phase, _: collected.append((phase == "stop") * 2 - 1))
+gc.callbacks.append(lambda phase, _: collected.append(time.process_time()))
+"""
+
+
+def milliseconds(before: str, timed: str, after: str) -> tuple[float, float, float]:
+    """Run code in a new process; return the middle's clock, processor, and collector's time."""
     code = "\n".join(
         [
-            "import time",
+            _COLLECTOR,
             before,
+            "collected.clear()",
             "began = time.perf_counter(), time.process_time()",
             timed,
             "ended = time.perf_counter(), time.process_time()",
+            "collector = sum(s * t for s, t in zip(collected[::2], collected[1::2]))",
             after,
-            "print(ended[0] - began[0], ended[1] - began[1])",
+            "print(ended[0] - began[0], ended[1] - began[1], collector)",
         ]
     )
     # An installed package has its bytecode; a checkout gets it in the round that is not counted.
@@ -79,21 +93,21 @@ def milliseconds(before: str, timed: str, after: str) -> tuple[float, float]:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
     )
-    clock, processor = (float(part) * 1e3 for part in done.stdout.split()[-2:])
-    return clock, processor
+    clock, processor, collector = (float(part) * 1e3 for part in done.stdout.split()[-3:])
+    return clock, processor, collector
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    took: dict[str, list[tuple[float, float]]] = {name: [] for name in PARTS}
+    took: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PARTS}
     for _ in range(rounds + 1):
         for name, parts in PARTS.items():
             took[name].append(milliseconds(*parts))
     rows = []
     for name, every in took.items():
-        clock, processor = zip(*every[1:], strict=True)
+        clock, processor, collector = zip(*every[1:], strict=True)
         low, median, high = statistics.quantiles(clock, n=4)
         rows.append(
             (
@@ -102,9 +116,10 @@ def main() -> None:
                 f"{low:.1f}-{high:.1f}",
                 f"{min(clock):.1f}",
                 f"{statistics.median(processor):.1f}",
+                f"{statistics.median(collector):.1f}",
             )
         )
-    headings = ("", "ms", "quartiles", "best", "processor ms")
+    headings = ("", "ms", "quartiles", "best", "processor ms", "of it collector")
     show(f"Start-up ({rounds} rounds)", headings, rows)
 
 
