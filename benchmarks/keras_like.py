@@ -27,7 +27,38 @@ def layer_of(layers: Any, layer: Layer) -> Any:
         return layers.Dropout(numbers[0])
     if kind == "embedding":
         return layers.Embedding(*numbers)
+    if kind == "mean":
+        return layers.GlobalAveragePooling1D()
     return layers.LSTM(numbers[1])
+
+
+def encoder(layers: Any, x: Any, width: int, heads: int, hidden: int, rate: float) -> Any:
+    """Return one layer of a transformer encoder, as torch has it, after the tensor `x`."""
+
+    def add(x: Any, more: Any) -> Any:
+        return layers.LayerNormalization(epsilon=1e-5)(
+            layers.Add()([x, layers.Dropout(rate)(more)])
+        )
+
+    x = add(x, layers.MultiHeadAttention(heads, width // heads, dropout=rate)(x, x))
+    inner = layers.Dropout(rate)(layers.Dense(hidden, activation="relu")(x))
+    return add(x, layers.Dense(width)(inner))
+
+
+def model_of(library: Any, workload: Workload) -> Any:
+    """Return the net with its first weights; one with branches as Keras' graph of layers."""
+    layers = library.layers
+    first = layers.Input(workload.x.shape[1:], dtype=workload.x.dtype.name)
+    if any(layer[0] == "encoder" for layer in workload.layers):
+        x = first
+        for layer in workload.layers:
+            is_encoder = layer[0] == "encoder"
+            x = encoder(layers, x, *layer[1:]) if is_encoder else layer_of(layers, layer)(x)
+        model = library.Model(first, x)
+    else:
+        model = library.Sequential([first, *(layer_of(layers, each) for each in workload.layers)])
+    model.set_weights(weights(workload.layers))
+    return model
 
 
 class KerasLike:
@@ -36,16 +67,13 @@ class KerasLike:
     Args:
         library: The imported package.
         workload: What to train.
+        model: The net; made of the library's layers if None.
         options: More arguments of `compile`.
     """
 
-    def __init__(self, library: Any, workload: Workload, **options: Any) -> None:
+    def __init__(self, library: Any, workload: Workload, model: Any = None, **options: Any) -> None:
         self.library, self.workload = library, workload
-        layers = [layer_of(library.layers, layer) for layer in workload.layers]
-        self.model = library.Sequential(
-            [library.layers.Input(workload.x.shape[1:], dtype=workload.x.dtype.name), *layers]
-        )
-        self.model.set_weights(weights(workload.layers))
+        self.model = model_of(library, workload) if model is None else model
         self.model.compile(
             optimizer=library.optimizers.Adam(1e-3),
             loss="binary_crossentropy" if workload.binary else "sparse_categorical_crossentropy",

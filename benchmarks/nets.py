@@ -1,6 +1,6 @@
 """The nets of the benchmarks as plain torch modules, as one writes them without any library."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -38,6 +38,13 @@ class Last(nn.Module):
         return outputs[:, -1]
 
 
+class Mean(nn.Module):
+    """The mean of a sequence."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(1)
+
+
 def build(workload: Workload, channels_last: bool = True) -> nn.Module:
     """Return a net with its first weights; one for classes ends in logits."""
     parts: list[nn.Module] = []
@@ -64,6 +71,11 @@ def build(workload: Workload, channels_last: bool = True) -> nn.Module:
             parts.append(nn.Embedding(*numbers))
         elif kind == "lstm":
             parts.append(Last(*numbers))
+        elif kind == "encoder":
+            width, heads, hidden, rate = numbers
+            parts.append(nn.TransformerEncoderLayer(width, heads, hidden, rate, batch_first=True))
+        elif kind == "mean":
+            parts.append(Mean())
     net = nn.Sequential(*parts)
     _load(net, workload.layers)
     if channels_last:
@@ -76,28 +88,49 @@ def build(workload: Workload, channels_last: bool = True) -> nn.Module:
 def _load(net: nn.Module, layers: list[Layer]) -> None:
     values = iter(weights(layers))
 
-    def put(into: Tensor, value: Array) -> None:
-        into.copy_(torch.from_numpy(np.ascontiguousarray(value)))
-
     with torch.no_grad():
-        for part in net.modules():
+        for part in net.children():
             if isinstance(part, nn.Linear):
-                put(part.weight, next(values).T)
-                put(part.bias, next(values))
+                _load_linear(part, values)
             elif isinstance(part, nn.Conv2d):
-                put(part.weight, next(values).transpose(3, 2, 0, 1))
+                _put(part.weight, next(values).transpose(3, 2, 0, 1))
                 assert part.bias is not None
-                put(part.bias, next(values))
+                _put(part.bias, next(values))
             elif isinstance(part, nn.BatchNorm2d | nn.BatchNorm1d):
                 for name in ("weight", "bias", "running_mean", "running_var"):
-                    put(part.state_dict()[name], next(values))
+                    _put(part.state_dict()[name], next(values))
             elif isinstance(part, nn.Embedding):
-                put(part.weight, next(values))
-            elif isinstance(part, nn.LSTM):
-                tensors = part.state_dict()
+                _put(part.weight, next(values))
+            elif isinstance(part, Last):
+                tensors = part.lstm.state_dict()
                 for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0"):
-                    put(tensors[name], next(values).T)
+                    _put(tensors[name], next(values).T)
                 tensors["bias_hh_l0"].zero_()
+            elif isinstance(part, nn.TransformerEncoderLayer):
+                _load_encoder(part, values)
+
+
+def _put(into: Tensor, value: Array) -> None:
+    into.copy_(torch.from_numpy(np.ascontiguousarray(value)).reshape(into.shape))
+
+
+def _load_linear(part: nn.Linear, values: Iterator[Array]) -> None:
+    _put(part.weight, next(values).reshape(part.in_features, part.out_features).T)
+    _put(part.bias, next(values))
+
+
+def _load_encoder(part: nn.TransformerEncoderLayer, values: Iterator[Array]) -> None:
+    attention = part.self_attn
+    width = attention.embed_dim
+    for row in range(0, 3 * width, width):
+        _put(attention.in_proj_weight[row : row + width], next(values).reshape(width, width).T)
+        _put(attention.in_proj_bias[row : row + width], next(values))
+    _load_linear(attention.out_proj, values)
+    for norm, linears in ((part.norm1, (part.linear1, part.linear2)), (part.norm2, ())):
+        _put(norm.weight, next(values))
+        _put(norm.bias, next(values))
+        for linear in linears:
+            _load_linear(linear, values)
 
 
 def inputs(array: Array) -> Tensor:

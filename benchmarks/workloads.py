@@ -41,6 +41,12 @@ LAYERS: dict[str, list[Layer]] = {
         ("dense", 256, 1, "sigmoid"),
     ],
     "lstm": [("embedding", VOCABULARY, 128), ("lstm", 128, 128), ("dense", 128, 1, "sigmoid")],
+    "transformer": [
+        ("embedding", VOCABULARY, 128),
+        *4 * [("encoder", 128, 4, 512, 0.1)],
+        ("mean",),
+        ("dense", 128, 1, "sigmoid"),
+    ],
     "overhead": [
         ("dense", 32, 64, "relu"),
         ("dense", 64, 64, "relu"),
@@ -69,7 +75,10 @@ class Workload:
     @property
     def layers(self) -> list[Layer]:
         """The net, layer by layer."""
-        return [layer for layer in LAYERS[self.net] if self.dropout or layer[0] != "dropout"]
+        if self.dropout:
+            return LAYERS[self.net]
+        layers = [layer for layer in LAYERS[self.net] if layer[0] != "dropout"]
+        return [(*layer[:-1], 0.0) if layer[0] == "encoder" else layer for layer in layers]
 
     @property
     def binary(self) -> bool:
@@ -92,8 +101,8 @@ def weights(layers: list[Layer]) -> list[Array]:
     rng = np.random.default_rng(7)
     made: list[Array] = []
 
-    def kernel(*shape: int) -> Array:
-        fan_in = math.prod(shape[:-1])
+    def kernel(*shape: int, fan_in: int | None = None) -> Array:
+        fan_in = math.prod(shape[:-1]) if fan_in is None else fan_in
         return (rng.standard_normal(shape) / math.sqrt(fan_in)).astype(np.float32)
 
     for kind, *numbers in layers:
@@ -109,6 +118,16 @@ def weights(layers: list[Layer]) -> list[Array]:
             before, units = numbers
             made += [kernel(before, 4 * units), kernel(units, 4 * units)]
             made.append(np.zeros(4 * units, np.float32))
+        elif kind == "encoder":
+            width, heads, hidden, _ = numbers
+            each = width // heads
+            for _ in ("query", "key", "value"):
+                made += [kernel(width, heads, each, fan_in=width)]
+                made += [np.zeros((heads, each), np.float32)]
+            made += [kernel(heads, each, width), np.zeros(width, np.float32)]
+            norm = [np.full(width, value, np.float32) for value in (1, 0)]
+            made += [*norm, kernel(width, hidden), np.zeros(hidden, np.float32)]
+            made += [kernel(hidden, width), np.zeros(width, np.float32), *norm]
     return made
 
 
@@ -177,11 +196,11 @@ def _linear(net: str, rows: int, columns: int, batch: int, metrics: tuple[str, .
     return Workload(net, x, y, batch=batch, metrics=metrics)
 
 
-def _lstm_workload(rows: int) -> Workload:
+def _sequences(net: str, rows: int, batch: int) -> Workload:
     rng = np.random.default_rng(5)
     x = rng.integers(0, VOCABULARY, (rows, 100))
     y = (x[:, -10:].mean(1, keepdims=True) > VOCABULARY / 2).astype(np.float32)
-    return Workload("lstm", x, y, batch=64)
+    return Workload(net, x, y, batch=batch)
 
 
 # Names with what they are made by; the argument is the number of rows, or of epochs for moons.
@@ -195,7 +214,8 @@ WORKLOADS: dict[str, tuple[Any, int]] = {
         lambda size: _linear("tabular", size, 50, 1024, ("accuracy", "mae", "mse")),
         100_000,
     ),
-    "lstm": (_lstm_workload, 256),
+    "lstm": (lambda size: _sequences("lstm", size, 64), 256),
+    "transformer": (lambda size: _sequences("transformer", size, 32), 128),
     "overhead": (lambda size: _linear("overhead", size, 32, 32, ()), 8000),
     "overhead, accuracy": (
         lambda size: _linear("overhead", size, 32, 32, ("accuracy",)),

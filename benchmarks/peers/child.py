@@ -21,6 +21,7 @@ MARK = "@@answer "
 WAYS = {
     "loop by hand": ("by_hand", "ByHand"),
     "epochal": ("with_fit", "with_fit"),
+    "epochal, jit_compile": ("with_fit", "with_jit"),
     "DataLoader loop": ("by_hand", "ByLoader"),
     "Keras, jax": ("peers.with_keras", "with_keras"),
     "Keras, torch": ("peers.with_keras", "with_keras"),

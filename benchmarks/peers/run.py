@@ -35,6 +35,7 @@ CHECKS = {
     "minivgg, batch 32, bfloat16": (96, 1),
     "tabular": (4096, 1),
     "lstm": (128, 1),
+    "transformer": (64, 1),
     "overhead": (640, 1),
     "overhead, accuracy": (640, 1),
 }
