@@ -95,8 +95,8 @@ def test_dropout_draws_what_it_draws_in_a_plain_run() -> None:
     assert near(compiled, plain, slack=1e-5)
 
 
-class Forgetful(nn.Module):
-    """Puts a new tensor in its buffer's place, which a graph of inputs and outputs loses."""
+class Following(nn.Module):
+    """Puts a new tensor in its buffer's place at every step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,6 +105,25 @@ class Forgetful(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.mean = self.mean * 0.9 + x.mean().detach() * 0.1
+        return torch.sigmoid(self.linear(x))
+
+
+def test_a_buffer_that_is_replaced_at_every_step_goes_on() -> None:
+    compiled, _ = train(lambda: epochal.Model(Following()), compiled=True)
+    plain, _ = train(lambda: epochal.Model(Following()), compiled=False)
+    assert compiled._compiled.fast.works
+    assert near(compiled, plain, slack=1e-5)
+
+
+class Hooked(nn.Module):
+    """Changes a gradient on its way, which no graph of the forward pass knows of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(6, 1)
+        self.linear.weight.register_hook(lambda gradient: gradient / 2)
+
+    def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(self.linear(x))
 
 
@@ -119,7 +138,7 @@ class Asking(nn.Module):
         return torch.sigmoid(self.linear(x if x.sum().item() > 0 else -x))
 
 
-@pytest.mark.parametrize("module", [Forgetful, Asking])
+@pytest.mark.parametrize("module", [Hooked, Asking])
 def test_what_cannot_be_compiled_is_trained_plainly_after_one_warning(
     module: Callable[[], nn.Module],
 ) -> None:
@@ -199,7 +218,7 @@ def test_batches_of_many_shapes_are_not_all_compiled(monkeypatch: pytest.MonkeyP
         warnings.simplefilter("error")
         model.fit(batches, verbose=0)
     assert model._compiled.fast.works
-    assert len(model._compiled.fast._seen["train"]) == 2
+    assert len(model._compiled.fast._steps["train"]) == 2
 
 
 def test_several_outputs_and_sample_weights_are_compiled() -> None:

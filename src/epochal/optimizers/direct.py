@@ -51,6 +51,11 @@ class DirectUpdate(ABC):
         """Whether the optimizer remembers everything that the kernel reads."""
 
     @property
+    def parameters(self) -> list[Tensor]:
+        """The weights, in the order of their gradients."""
+        return self._parameters
+
+    @property
     @abstractmethod
     def tensors(self) -> list[Tensor]:
         """What the optimizer remembers, changed in place by every update."""
@@ -77,6 +82,19 @@ class DirectUpdate(ABC):
         """Update, or return False (and do nothing) where `torch.optim` has to do it."""
         rate = self._group["lr"]
         return self.stands and not isinstance(rate, Tensor) and self.update(rate)
+
+    def take(self, gradients: list[Tensor]) -> bool:
+        """Update by gradients that are in nobody's `.grad`, or return False as a call does.
+
+        Args:
+            gradients: One for each of `parameters`, in the same order of memory.
+        """
+        rate = self._group["lr"]
+        if not self.stands or isinstance(rate, Tensor):
+            return False
+        with torch.no_grad():
+            self.run(rate, gradients)
+        return True
 
     def update(self, rate: float | Tensor) -> bool:
         """Update with a learning rate, or return False where a weight has no gradient."""

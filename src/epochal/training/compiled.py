@@ -133,7 +133,7 @@ class Compiled:
         """Fit the way steps are run to where the model is."""
         self.casting = casting(self.execution.precision, self.device)
         if self.fast is None and self.execution.jit:
-            self.fast = CompiledStep(_Whole(self), self.execution.precision)
+            self.fast = CompiledStep(_Whole(self), self.optimizer, self.execution.precision)
 
     def leaves_alone(self, step: str) -> bool:
         """Whether a step is the user's own, and the model has all its weights.

@@ -6,7 +6,7 @@ optimizer's state are changed where they lie, what comes out is copied away.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -71,9 +71,6 @@ class GraphStep:
         optimizer: Its optimizer.
         recorder: Makes a replay of a step.
     """
-
-    updates: ClassVar[bool] = True
-    """Whether `train` updates the weights as well."""
 
     def __init__(
         self, whole: nn.Module, optimizer: Optimizer, recorder: Callable[[Step], Step] = record

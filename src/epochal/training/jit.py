@@ -1,25 +1,30 @@
-"""Forward, loss and gradients as one graph, made by `torch.compile`.
+"""Forward, loss, gradients and update as one compiled step, made by `torch.compile`.
 
 A step of a small net spends most of its time between its kernels: in Python, and in the engine that
-walks back through the graph. `torch.func.grad` writes the backward pass out, so that the compiler
-sees all of the step at once; compiling the forward pass alone leaves a small net as slow as it was.
+walks back through the graph. `torch.compile` follows the model's forward and its loss, and sees to
+it that what it recorded is still true at every step; what it recorded becomes one graph with the
+gradients (`differentiate.py`), and these go straight to the optimizer's kernel.
 """
 
 import warnings
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value
+from torch import Tensor, fx, nn
 
 from epochal.core.trees import flatten, map_leaves
 from epochal.data import Batch
+from epochal.optimizers import Optimizer
+from epochal.training.differentiate import OPTIONS, Differentiated
 
-__all__ = ["Computed", "CompiledStep"]
+__all__ = ["Computed", "CompiledStep", "Weights"]
 
 Computed = tuple[Tensor, list[Tensor], Any]
 """What a batch gave: the loss, the losses of single outputs, the model's outputs."""
+
+Step = Callable[..., Computed]
 
 # Batches of more shapes than these are trained on plainly: each costs a compilation of its own.
 _SHAPES = 4
@@ -57,139 +62,177 @@ class Weights:
             for slots, key, value, trained in self._slots
         )
 
+    def put_back(self, before: dict[str, Tensor]) -> None:
+        """Give the module these tensors again, those that are not trained with the values given."""
+        for slots, key, value, _ in self._slots:
+            if slots.get(key) is not value:  # a step has put another tensor in its place
+                slots[key] = value
+        with torch.no_grad():
+            for name, value in self.others.items():
+                value.copy_(before[name])
+
+
+class _Call(NamedTuple):
+    """What a compiled step has been given, and what came out of it."""
+
+    graph: Differentiated
+    inputs: Sequence[Tensor]
+    found: Sequence[Tensor]
+    before: dict[str, Tensor] | None
+    """Of a first call: the buffers as they were."""
+
 
 class CompiledStep:
     """The steps of one model, compiled; where that cannot be, plain ones after one warning.
 
-    At the first batch the plain step is made beside the compiled one, which has to give the
-    same loss, gradients and buffers. A model that does something on the side, which a compiler may
-    lose, is found out there.
+    Whenever a step was compiled, the plain step is made beside it, which has to give the same
+    loss, gradients and buffers. A model that does something on the side, which a compiler may lose,
+    is found out there. The update is the same kernel in both.
 
     Args:
         whole: The module that `forward(x, y, sample_weight)` gives a batch's loss, losses of single
             outputs and outputs; the model is a part of it.
+        optimizer: Its optimizer; None if it is only evaluated.
         precision: The type that its matrix products run in; None for the weights' own.
     """
 
-    updates: ClassVar[bool] = False
-    """Whether `train` updates the weights as well."""
-
-    def __init__(self, whole: nn.Module, precision: torch.dtype | None = None) -> None:
+    def __init__(
+        self,
+        whole: nn.Module,
+        optimizer: Optimizer | None,
+        precision: torch.dtype | None = None,
+    ) -> None:
         self._whole = whole
+        self._optimizer = optimizer
+        self._precision = precision
         self._slack = _SLACK[precision]
         self._weights = Weights(whole)
-        self._trusted = False
-        self._unused: frozenset[str] = frozenset()
+        self._call: _Call | None = None
         self.works = True
         """Whether it is compiled, as far as has been tried."""
-        # Random numbers come from torch's generator, in the order of the plain step.
-        self._train = _compile(self._differentiate)
-        self._test = _compile(whole)
-        self._seen: dict[str, set[Any]] = {"train": set(), "test": set()}
+        self._steps: dict[str, dict[Any, Step]] = {"train": {}, "test": {}}
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        # What was compiled belongs to these weights; a copy compiles for its own.
+        return CompiledStep, (self._whole, self._optimizer, self._precision)
 
     def train(self, batch: Batch) -> Computed | None:
-        """Put the gradients of a batch in place; None if a plain step has to do it."""
-        if not self._takes(batch, "train"):
+        """Train on a batch, the update included; None if a plain step has to do it."""
+        step = self._step_for(batch, "train")
+        if step is None:
             return None
-        if not (self._trusted and self._weights.present):
+        if not self._weights.present:
             self._weights = Weights(self._whole)
-        if not self._trusted:
-            return self._on_trial(batch)
         try:
-            gradients, computed = self._run(batch)
+            computed = step(self._whole, *batch)
         except Exception as error:  # whatever the compiler says; the plain step says the user's own
             self._give_up(_reason(error))
             return None
-        self._put(gradients)
+        call, self._call = self._call, None
+        assert call is not None  # the step has just left it
+        if call.before is not None:
+            return self._on_trial(batch, computed, call, call.before)
+        if call.graph.hands_out_weights:
+            computed = _copied(computed)
+        self._update(call)
         return computed
 
-    def _put(self, gradients: dict[str, Tensor]) -> None:
-        for name, parameter in self._weights.trained.items():
-            parameter.grad = None if name in self._unused else gradients[name]
+    def _update(self, call: _Call) -> None:
+        assert self._optimizer is not None  # a fit without one is refused
+        graph, inputs, found, _ = call
+        direct = self._optimizer.direct
+        if direct is not None and graph.update(direct, self._weights, inputs, found):
+            self._optimizer.count_update()
+            return
+        for weight, gradient in graph.gradients(inputs, found):
+            weight.grad = gradient
+        self._optimizer.step()
 
     def test(self, batch: Batch) -> Computed | None:
         """Evaluate a batch; None if a plain step has to do it. Run without gradients."""
-        if not self._takes(batch, "test"):
+        step = self._step_for(batch, "test")
+        if step is None:
             return None
         try:
-            computed: Computed = self._test(*batch)
+            return step(self._whole, *batch)
         except Exception as error:  # as above
             self._give_up(_reason(error))
             return None
-        return computed
 
-    def _takes(self, batch: Batch, step: str) -> bool:
-        """Whether batches of this one's shapes are, or are still to be, compiled."""
+    def _step_for(self, batch: Batch, kind: Literal["train", "test"]) -> Step | None:
+        """Return the step for batches of this one's shapes, unless there are too many of them."""
         if not self.works:
-            return False
+            return None
         x, y, weight = batch
         one = isinstance(x, Tensor) and isinstance(y, Tensor) and weight is None
         shapes = (x.shape, y.shape) if one else tuple(leaf.shape for leaf in flatten(list(batch)))
-        seen = self._seen[step]
-        if shapes not in seen:
-            if len(seen) >= _SHAPES:
-                return False
-            seen.add(shapes)
-        return True
-
-    def _run(self, batch: Batch) -> tuple[dict[str, Tensor], Computed]:
-        # As inputs of the graph, or nothing in it may write into them (BatchNormalization does).
-        with torch.no_grad():  # the gradients' own history is of no use
-            found: tuple[dict[str, Tensor], Computed] = self._train(
-                self._weights.trained, self._weights.others, *batch
+        steps = self._steps[kind]
+        step = steps.get(shapes)
+        if step is None and len(steps) < _SHAPES:
+            step = steps[shapes] = (
+                _compile(backend=self._backend) if kind == "train" else _compile(options=OPTIONS)
             )
-        return found
+        return step
 
-    def _differentiate(
-        self, trained: dict[str, Tensor], others: dict[str, Tensor], x: Any, y: Any, weight: Any
-    ) -> tuple[dict[str, Tensor], Computed]:
-        def loss_of(
-            weights: dict[str, Tensor], rest: dict[str, Tensor]
-        ) -> tuple[Tensor, tuple[list[Tensor], Any]]:
-            loss, parts, outputs = functional_call(self._whole, (weights, rest), (x, y, weight))
-            return loss, (parts, outputs)
+    def _backend(self, forward: fx.GraphModule, _: Any) -> Callable[..., Sequence[Tensor]]:
+        """Turn what `torch.compile` has recorded into what it will call."""
+        graph = Differentiated(forward)
 
-        differentiated = grad_and_value(loss_of, has_aux=True)
-        gradients, (loss, (parts, outputs)) = differentiated(trained, others)
-        return gradients, (loss, parts, outputs)
+        def run(*inputs: Tensor) -> Sequence[Tensor]:
+            before = None
+            if graph.compiled:
+                found = graph(inputs)
+            else:
+                self._weights = Weights(self._whole)  # some may be new, whatever is still present
+                before = {name: value.clone() for name, value in self._weights.others.items()}
+                found = graph.compile(inputs, self._weights.trained.values())
+            self._call = _Call(graph, inputs, found, before)
+            return found[: graph.outputs]
 
-    def _on_trial(self, batch: Batch) -> Computed | None:
-        before = {name: value.clone() for name, value in self._weights.others.items()}
-        try:
-            with torch.random.fork_rng():
-                gradients, computed = self._run(batch)
-                value = computed[0]
-        except Exception as error:  # as above
-            self._restore(before)
-            self._give_up(_reason(error))
-            return None
-        others = {name: value.clone() for name, value in self._weights.others.items()}
-        self._restore(before)
+        return run
+
+    def _on_trial(
+        self, batch: Batch, computed: Computed, call: _Call, before: dict[str, Tensor]
+    ) -> Computed:
+        assert self._optimizer is not None  # as above
+        graph, inputs, found, _ = call
+        # Looked up anew: a model may have put a new tensor in a buffer's place.
+        others = {name: value.clone() for name, value in Weights(self._whole).others.items()}
+        self._weights.put_back(before)
         loss, parts, outputs = self._whole(*batch)
         loss.backward()
-        trained = self._weights.trained
-        # A weight that no output depends on has no gradient, which is not the same as one of zero.
-        self._unused = frozenset(name for name, p in trained.items() if p.grad is None)
-        expected = {name: weight.grad for name, weight in trained.items()}
-        # Looked up anew: a model may have put a new tensor in a buffer's place.
-        expected |= Weights(self._whole).others
-        same = self._near(value, loss.detach()) and all(
-            self._near(found, expected[name]) for name, found in {**gradients, **others}.items()
+        expected = Weights(self._whole)
+        trained = list(expected.trained.values())
+        gradients = {id(weight): gradient for weight, gradient in graph.gradients(inputs, found)}
+        same = (
+            computed[0] is found[0]
+            and self._near(found[0], loss.detach())
+            and all(self._near(gradients.get(id(weight)), weight.grad) for weight in trained)
+            and all(self._near(others[name], value) for name, value in expected.others.items())
         )
-        self._trusted = True
         if not same:
             self._give_up("it gives other numbers than the plain step, so it loses something")
+            self._optimizer.step()
             return loss.detach(), parts, map_leaves(Tensor.detach, outputs)
+        # A weight that no output depends on has no gradient, which is not the same as one of zero.
+        graph.unused = frozenset(id(weight) for weight in trained if weight.grad is None)
+        graph.hands_out_weights = _share(flatten(outputs), trained)
+        for weight in trained:
+            weight.grad = None
         # The last bits are the compiled step's, as in all that follow: a run that goes on in
         # another process has its trial at another batch.
-        self._put(gradients)
         with torch.no_grad():
-            for name, buffer in Weights(self._whole).others.items():
+            for name, buffer in expected.others.items():
                 buffer.copy_(others[name])
+        if graph.hands_out_weights:
+            computed = _copied(computed)
+        self._update(call)
         return computed
 
-    def _near(self, value: Tensor, expected: Tensor | None) -> bool:
-        expected = torch.zeros_like(value) if expected is None else expected
+    def _near(self, value: Tensor | None, expected: Tensor | None) -> bool:
+        if value is None or expected is None:
+            given = value if expected is None else expected
+            return given is None or not given.any()
         if value.shape != expected.shape:
             return False
         if not expected.is_floating_point():
@@ -197,11 +240,6 @@ class CompiledStep:
         scale = float(expected.abs().max()) if expected.numel() else 0.0
         slack = self._slack
         return torch.allclose(value, expected, slack, slack * scale + 1e-7, equal_nan=True)
-
-    def _restore(self, before: dict[str, Tensor]) -> None:
-        with torch.no_grad():
-            for name, value in self._weights.others.items():
-                value.copy_(before[name])
 
     def _give_up(self, reason: str) -> None:
         self.works = False
@@ -211,8 +249,26 @@ class CompiledStep:
         )
 
 
-def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
-    return torch.compile(function, fullgraph=True, dynamic=False, options={"fallback_random": True})
+def _forward(whole: nn.Module, x: Any, y: Any, sample_weight: Any) -> Any:
+    return whole(x, y, sample_weight)
+
+
+def _compile(**how: Any) -> Step:
+    # With a code object of its own: by these torch keeps what it has compiled, and bounds it.
+    function = FunctionType(_forward.__code__.replace(), _forward.__globals__)
+    return torch.compile(function, fullgraph=True, dynamic=False, **how)
+
+
+def _share(outputs: Sequence[Tensor], weights: Sequence[Tensor]) -> bool:
+    """Whether there is an output in a weight's memory."""
+    places = {weight.untyped_storage().data_ptr() for weight in weights}
+    return any(output.untyped_storage().data_ptr() in places for output in outputs)
+
+
+def _copied(computed: Computed) -> Computed:
+    """Return what the update, which writes into the weights, does not change."""
+    loss, parts, outputs = computed
+    return loss, parts, map_leaves(lambda leaf: leaf.detach().clone(), outputs)
 
 
 def _reason(error: Exception) -> str:

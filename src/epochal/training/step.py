@@ -17,8 +17,7 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
     x, y, sample_weight = batch
     optimizer = compiled.optimizer
     assert optimizer is not None  # a fit without one is refused
-    fast = compiled.fast
-    computed = None if fast is None else fast.train(batch)
+    computed = None if compiled.fast is None else compiled.fast.train(batch)
     if computed is not None:
         loss, parts, outputs = computed
     else:
@@ -34,7 +33,6 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
         optimizer.scale_loss(loss).backward()  # type: ignore[no-untyped-call]
         outputs = map_leaves(_kept, prediction) if board.scores else None
         loss = loss.detach()
-    if fast is None or computed is None or not fast.updates:
         optimizer.step()
     compiled.batch_loss = loss
     board.add_loss(loss, batch_size(x), parts)
