@@ -2,9 +2,13 @@
 
 Ours writes aside, flushes and renames; so the other side is `save_file` and an fsync. Times of a
 disk vary more than anything else here: look at the ratios' quartiles.
+
+Our loader checks the SHA-256 of all weights that our own files hold, and theirs checks nothing. So
+there is a load of their file, which holds none, by ours; and a load by theirs after a hash.
 """
 
 import argparse
+import hashlib
 import os
 import statistics
 import subprocess
@@ -15,7 +19,17 @@ from typing import Any
 
 from rounds import compare, show
 
-WAYS = ("safetensors save", "epochal save", "safetensors load", "epochal load")
+WAYS = (
+    "safetensors save",
+    "epochal save",
+    "epochal, .epochal, save",
+    "safetensors load",
+    "epochal, a file without hashes, load",
+    "safetensors after a SHA-256, load",
+    "epochal load",
+    "epochal, .epochal, load",
+    "epochal, .epochal, load_model, load",
+)
 
 
 def model_of(megabytes: int) -> Any:
@@ -34,19 +48,36 @@ def works(model: Any, folder: Path) -> dict[str, Any]:
     """Return what is timed, by name."""
     from safetensors.torch import load_file, save_file
 
+    from epochal.models import load_model
+
     theirs, ours = folder / "theirs.safetensors", folder / "ours.safetensors"
+    whole = folder / "whole.epochal"
 
     def save() -> None:
         save_file(model.state_dict(), theirs)
         with theirs.open("rb") as file:
             os.fsync(file.fileno())
 
-    return {
-        "safetensors save": save,
-        "epochal save": lambda: model.save_weights(ours),
-        "safetensors load": lambda: model.load_state_dict(load_file(theirs)),
-        "epochal load": lambda: model.load_weights(ours),
-    }
+    def load() -> None:
+        model.load_state_dict(load_file(theirs))
+
+    def checked() -> None:
+        with theirs.open("rb") as file:
+            hashlib.file_digest(file, "sha256")
+        load()
+
+    works = (
+        save,
+        lambda: model.save_weights(ours),
+        lambda: model.save(whole),
+        load,
+        lambda: model.load_weights(theirs),
+        checked,
+        lambda: model.load_weights(ours),
+        lambda: model.load_weights(whole),
+        lambda: load_model(whole),
+    )
+    return dict(zip(WAYS, works, strict=True))
 
 
 def peak_of(way: str, megabytes: int, folder: Path) -> None:

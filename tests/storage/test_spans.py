@@ -51,13 +51,12 @@ def test_a_file_that_shrinks_meanwhile_is_an_error(tmp_path):
             span.read(0, 10)
 
 
-def test_an_error_of_the_machine_is_a_storage_error():
-    class Broken(io.RawIOBase):
-        def seek(self, offset):
-            raise OSError(5, "Input/output error")
-
-    with pytest.raises(StorageError, match="cannot read it: Input/output error"):
-        Span(Broken(), 10, "it").read(0, 1)
+def test_an_error_of_the_machine_is_a_storage_error(tmp_path):
+    with (
+        io.FileIO(tmp_path / "a", "w") as file,
+        pytest.raises(StorageError, match=r"cannot read it: (Bad file|File not open)"),
+    ):
+        Span(file, 10, "it").read(0, 1)
 
 
 def test_what_is_no_file_is_refused(tmp_path):

@@ -5,8 +5,8 @@ from hostile import tensors
 
 from epochal.core.errors import UsageError
 from epochal.storage.spans import open_span
+from epochal.storage.stored_tensors import read_entries
 from epochal.storage.tensor_header import read_header
-from epochal.storage.tensors import read_entries
 
 
 @pytest.mark.parametrize("what", tensors.ATTACKS)

@@ -19,8 +19,8 @@ from epochal.storage import (
 from epochal.storage.atomic import StrPath, existing_file
 from epochal.storage.checkpoint_files import TENSORS, read_manifest, sequence_of
 from epochal.storage.spans import Span, open_span
+from epochal.storage.stored_tensors import read_entries
 from epochal.storage.tensor_header import TensorEntry
-from epochal.storage.tensors import read_entries
 
 __all__ = ["Contents", "Layer", "Saved", "Stored", "read_contents", "total"]
 

@@ -20,8 +20,9 @@ from epochal.storage.checkpoints import CheckpointStore
 from epochal.storage.hdf5 import H5Dataset, H5Group, open_hdf5, write_hdf5
 from epochal.storage.json_files import read_json, write_json
 from epochal.storage.lines import LineFile, LineMark, cut_lines
+from epochal.storage.stored_tensors import StoredTensors
 from epochal.storage.strict_json import parse_json
-from epochal.storage.tensors import load_tensors, save_tensors
+from epochal.storage.tensors import load_tensors, open_tensors, save_tensors
 
 __all__ = [
     "Archive",
@@ -36,6 +37,7 @@ __all__ = [
     "Manifest",
     "Skipped",
     "StorageError",
+    "StoredTensors",
     "atomic_path",
     "atomic_write",
     "cut_lines",
@@ -44,6 +46,7 @@ __all__ = [
     "load_tensors",
     "open_archive",
     "open_hdf5",
+    "open_tensors",
     "parse_json",
     "read_json",
     "remove_leftovers",

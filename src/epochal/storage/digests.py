@@ -7,17 +7,20 @@ without an error.
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from epochal.storage.spans import Span
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["hash_all", "hash_of_header"]
+__all__ = ["hash_all", "hash_of_header", "hash_stretches"]
 
 _SMALL = 2**20  # bytes that are hashed before a thread has been started
+_PIECE = 2**18  # stays in the processor's cache between reading and hashing
 _THREADS = 2  # a hash runs at 2 GB/s and without Python's lock; two are faster than most disks
 
 
@@ -43,6 +46,35 @@ def hash_all(pieces: "Iterable[Buffer]") -> Iterator[str]:
 
 def _hash(piece: "Buffer") -> str:
     return hashlib.sha256(piece).hexdigest()
+
+
+def hash_stretches(span: Span, stretches: "Sequence[tuple[int, int]]") -> Iterator[str]:
+    """Give the SHA-256 of stretches of a file, in order; of each, one piece at a time is in memory.
+
+    Args:
+        span: The file.
+        stretches: Where each begins and how many bytes it has.
+    """
+    large = [(offset, size) for offset, size in stretches if size > _SMALL]
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="epochal-hash") as pool:
+        started = iter([pool.submit(_hash_stretch, span, *stretch) for stretch in large])
+        try:
+            for offset, size in stretches:
+                # Handing a small one to a thread would take longer than its hash.
+                in_thread = size > _SMALL
+                yield next(started).result() if in_thread else _hash_stretch(span, offset, size)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _hash_stretch(span: Span, offset: int, size: int) -> str:
+    hashed = hashlib.sha256()
+    buffer = memoryview(bytearray(min(size, _PIECE)))
+    for done in range(0, size, _PIECE):
+        piece = buffer[: min(_PIECE, size - done)]
+        span.read_into(offset + done, piece)
+        hashed.update(piece)
+    return hashed.hexdigest()
 
 
 def hash_of_header(

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import threading
 from collections.abc import Iterator
 from io import FileIO
 
@@ -10,12 +12,17 @@ from epochal.storage.atomic import StorageError, StrPath, existing_file
 
 __all__ = ["Span", "open_span"]
 
+_ONE_AT_A_TIME = threading.Lock()
+
 
 class Span:
     """A stretch of a file, or bytes in memory, that is read at offsets of its own.
 
     Readers of files that strangers sent use it instead of a file object: an offset out of a damaged
-    header is an error here, whatever it points at.
+    header is an error here, whatever it points at. Threads may read at the same time.
+
+    A file is read and never mapped into memory: where somebody cuts a mapped file short, the whole
+    process dies of it (SIGBUS), and here it is an error.
 
     Args:
         source: Bytes in memory, or an unbuffered open file.
@@ -85,14 +92,22 @@ class Span:
         done = 0
         while done < len(target):
             try:
-                file.seek(self._start + offset + done)
-                got = file.readinto(target[done:])
+                got = _read_at(file, self._start + offset + done, target[done:])
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise StorageError(error.errno, f"cannot read {self.what}: {reason}") from error
             if not got:
                 raise UsageError(f"{self.what} became shorter while it was read")
             done += got
+
+
+def _read_at(file: FileIO, offset: int, target: memoryview) -> int:
+    """Read what lies at an offset and return how many bytes that were."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file.fileno(), [target], offset)
+    with _ONE_AT_A_TIME:  # Windows: all who read move one place in the file
+        file.seek(offset)
+        return file.readinto(target) or 0
 
 
 @contextlib.contextmanager

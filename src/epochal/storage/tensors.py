@@ -1,27 +1,18 @@
 """Tensors by name in safetensors files: loading one never runs code."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 
 from epochal.core.errors import Problems, UsageError
 from epochal.storage.atomic import StrPath, atomic_write, existing_file, free_space_check
-from epochal.storage.digests import hash_all, hash_of_header
 from epochal.storage.spans import Span, open_span
-from epochal.storage.strict_json import parse_json
-from epochal.storage.tensor_bytes import (
-    DTYPES,
-    KEY,
-    TensorBytes,
-    bytes_of,
-    check_tensors,
-    find_ties,
-)
-from epochal.storage.tensor_header import TensorEntry, read_header
+from epochal.storage.stored_tensors import StoredTensors
+from epochal.storage.tensor_bytes import TensorBytes, check_tensors, find_ties
 
-__all__ = ["load_tensors", "read_entries", "save_tensors"]
+__all__ = ["load_tensors", "open_tensors", "save_tensors"]
 
 _ENDING = ".safetensors"
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin")
@@ -86,85 +77,36 @@ def load_tensors(path: StrPath | Span) -> tuple[dict[str, torch.Tensor], dict[st
         FileMissingError: If it is not there; names the file with the nearest name.
         UsageError: If it is no safetensors file, or a damaged one.
     """
-    with open_span(path if isinstance(path, Span) else _with_ending(existing_file(path))) as span:
-        entries, notes = read_header(span)
-        own = _own_notes(span, entries, notes)
-        tensors: dict[str, torch.Tensor] = {}
-
-        def values() -> Iterator[memoryview]:
-            for entry in entries:
-                tensor = torch.empty(entry.shape, dtype=DTYPES[entry.dtype])
-                span.read_into(entry.offset, bytes_of(tensor))
-                tensors[entry.name] = tensor
-                yield bytes_of(tensor)
-
-        expected = own.hashes
-        if expected is None:
-            for _ in values():
-                pass
-        else:
-            for entry, found in zip(entries, hash_all(values()), strict=True):
-                if expected[entry.name] != found:
-                    raise _damaged(span, f"the values of {entry.name!r} are not what was written")
-        return tensors | {alias: tensors[name] for alias, name in own.ties.items()}, own.metadata
+    with open_tensors(path) as stored:
+        return stored.read_checked(), stored.metadata
 
 
-def read_entries(span: Span) -> tuple[list[TensorEntry], dict[str, str]]:
-    """Return what a file says of its tensors, and its metadata; no tensor is read.
+@contextmanager
+def open_tensors(path: StrPath | Span) -> Iterator[StoredTensors]:
+    """Open a safetensors file whose tensors are compared and verified first, and then read singly.
+
+    Use it where weights have a place already: no second copy of them all is ever in memory.
+
+    Args:
+        path: The file to read; ends in `.safetensors`. Or a member of an archive.
 
     Raises:
+        FileMissingError: If it is not there; names the file with the nearest name.
         UsageError: If it is no safetensors file, or its header is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> file = f"{tempfile.mkdtemp()}/a.safetensors"
+        >>> save_tensors(file, {"w": torch.ones(2)})
+        >>> weights = torch.zeros(2)
+        >>> with open_tensors(file) as stored:
+        ...     stored.verify()
+        ...     stored.read_into("w", weights)
+        >>> weights
+        tensor([1., 1.])
     """
-    entries, notes = read_header(span)
-    return entries, _own_notes(span, entries, notes).metadata
-
-
-class _Own(NamedTuple):
-    """What our own files say beside their tensors."""
-
-    metadata: dict[str, str]
-    ties: dict[str, str]
-    hashes: dict[str, str] | None
-
-
-def _own_notes(span: Span, entries: Sequence[TensorEntry], notes: dict[str, str]) -> _Own:
-    """Return what our own metadata says, checked; of another program's file, its metadata."""
-    if KEY not in notes:
-        if any(note.startswith('{"metadata": ') for note in notes.values()):
-            raise _damaged(span, f"its {KEY!r} metadata stands under another name")
-        return _Own(notes, {}, None)
-    what = f"its {KEY!r} metadata is damaged"
-    own = parse_json(notes[KEY], f"the {KEY!r} metadata of {span.what}")
-    if not isinstance(own, dict) or not {"metadata", "ties"} <= set(own) or len(notes) > 1:
-        raise _damaged(span, what)
-    names = {entry.name for entry in entries}
-    metadata, ties = _texts(own["metadata"]), _texts(own["ties"])
-    if metadata is None or ties is None or not names.issuperset(ties.values()) or names & set(ties):
-        raise _damaged(span, what)
-    if set(own) == {"metadata", "ties"}:  # written before there were hashes
-        return _Own(metadata, ties, None)
-    hashes = own.get("sha256")
-    if len(own) != 3 or not isinstance(hashes, dict) or set(hashes) != {"header", "tensors"}:
-        raise _damaged(span, what)
-    of_tensors = _texts(hashes["tensors"])
-    kinds = {entry.name: (entry.dtype, entry.shape) for entry in entries}
-    if (
-        of_tensors is None
-        or set(of_tensors) != names
-        or hashes["header"] != hash_of_header(kinds, metadata, ties)
-    ):
-        raise _damaged(span, "its header is not what was written")
-    return _Own(metadata, ties, of_tensors)
-
-
-def _texts(value: object) -> dict[str, str] | None:
-    if isinstance(value, dict) and all(isinstance(text, str) for text in value.values()):
-        return value
-    return None
-
-
-def _damaged(span: Span, reason: str) -> UsageError:
-    return UsageError(f"{span.what} is damaged: {reason}; use an earlier file")
+    with open_span(path if isinstance(path, Span) else _with_ending(existing_file(path))) as span:
+        yield StoredTensors(span)
 
 
 def _with_ending(path: StrPath) -> Path:

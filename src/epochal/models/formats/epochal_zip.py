@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from epochal.core.errors import Problems, UsageError
 from epochal.core.trees import map_leaves
@@ -20,7 +20,7 @@ from epochal.models.formats.filling import fill, is_made
 from epochal.models.formats.matching import LeftOut, pair
 from epochal.models.formats.named_tensors import assign, give_optimizer, optimizer_state, tensors_of
 from epochal.models.registering import registered
-from epochal.storage import Archive, load_tensors, open_archive, write_archive
+from epochal.storage import Archive, StoredTensors, open_archive, write_archive
 from epochal.storage.exact_json import decode_exact, encode_exact
 from epochal.storage.tensor_bytes import TensorBytes, check_tensors
 
@@ -84,10 +84,9 @@ class EpochalZip(Format):
         with open_archive(path) as archive:
             about = _about(archive, path)
             check_size(about["model"], call)
-            tensors, _ = load_tensors(archive.span(_WEIGHTS))
             # Making a model draws numbers for weights that are replaced at once.
             with torch.random.fork_rng(devices=[]):
-                model = _made(about, tensors, known, call)
+                model = _made(about, _stored(archive, _WEIGHTS), known, call)
             frozen = set(about["frozen"])
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(name not in frozen)
@@ -108,17 +107,19 @@ class EpochalZip(Format):
     def load_weights(self, model: Any, path: Path, strict: bool) -> LeftOut:
         """Read the weights alone."""
         with open_archive(path) as archive:
-            tensors, _ = load_tensors(archive.span(_WEIGHTS))
-        return assign(model, tensors, f"load_weights({str(path)!r})", strict)
+            stored = _stored(archive, _WEIGHTS)
+            return assign(model, stored, f"load_weights({str(path)!r})", strict)
 
     def restore(self, model: Any, path: Path) -> None:
         """Read the weights, and the optimizer's state if the file and the model have one."""
         with open_archive(path) as archive:
             about = _about(archive, path)
-            tensors, _ = load_tensors(archive.span(_WEIGHTS))
-            assign(model, tensors, f"restore({str(path)!r})")
-            if model.optimizer is not None:
-                _restore_optimizer(archive, about, model)
+
+            def give() -> None:
+                if model.optimizer is not None:
+                    _restore_optimizer(archive, about, model)
+
+            assign(model, _stored(archive, _WEIGHTS), f"restore({str(path)!r})", before=give)
 
 
 def _described(model: Any, call: str) -> dict[str, Any]:
@@ -140,8 +141,14 @@ def _about(archive: Archive, path: Path) -> dict[str, Any]:
     return about
 
 
+def _stored(archive: Archive, name: str) -> StoredTensors:
+    """Return the tensors of a member: checked by their own hashes, or by zip's where they lack."""
+    stored = StoredTensors(archive.span(name, check=False))
+    return stored if stored.hashed else StoredTensors(archive.span(name))
+
+
 def _made(
-    about: Mapping[str, Any], tensors: Mapping[str, Tensor], known: Mapping[str, Any], call: str
+    about: Mapping[str, Any], stored: StoredTensors, known: Mapping[str, Any], call: str
 ) -> Any:
     """Return the model with the weights of the file.
 
@@ -160,10 +167,11 @@ def _made(
     own = module_trees.holds_own(about["model"])
     model = _without_values(make, trusted=own)
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    pair({name: tensor.shape for name, tensor in tensors.items()}, shapes, call)
-    if own or not is_made(model, tensors):
+    pair(stored.shapes, shapes, call)
+    stored.verify()
+    if own or not is_made(model, stored):
         model = make()
-    fill(model, tensors)
+    fill(model, stored)
     if about["inputs"] is not None:
         model.note_inputs(_zeros(about["inputs"]))  # those before may have no values
     device = torch.get_default_device()
@@ -252,5 +260,6 @@ def _restore_optimizer(archive: Archive, about: Mapping[str, Any], model: Any) -
     numbers = about["optimizer"]
     if numbers is None:
         return
-    tensors, _ = load_tensors(archive.span(_OPTIMIZER))
-    give_optimizer(model, {**tensors, **numbers})
+    stored = _stored(archive, _OPTIMIZER)
+    stored.verify()
+    give_optimizer(model, stored, numbers)

@@ -1,67 +1,73 @@
 """A new model takes over the tensors of a file: their values, types and ties."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from epochal.core.errors import UsageError
 from epochal.models.prefixes import shown_places
+from epochal.storage import StoredTensors
 
 __all__ = ["fill", "is_made"]
 
 
 @torch.no_grad()
-def fill(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+def fill(model: nn.Module, stored: StoredTensors) -> None:
     """Give a model, with or without values, those of a file; shapes were found to be the same.
 
     What was one tensor in the model that was saved, or is in this one, is one again. Types of
-    numbers are those of the file.
+    numbers are those of the file. A weight that had values gives its memory back before the next
+    one is read.
 
     Args:
         model: A model that nobody has seen yet.
-        tensors: By the names in its `state_dict`.
+        stored: Verified tensors, by the names in the model's `state_dict`.
     """
-    made: dict[int, nn.Parameter] = {}
-    taken: dict[int, Tensor] = {}
-    keep: list[Tensor] = []  # an id is of an object for as long as that lives
-    for name, module, attribute, empty in _slots(model):
-        if name not in tensors:
+    made: dict[int | str, nn.Parameter] = {}
+    slots = list(_slots(model))
+    times = Counter(id(kept[attribute]) for _, kept, attribute in slots)
+    shared: list[Tensor] = []  # an id is of an object for as long as that lives
+    for name, kept, attribute in slots:
+        if name not in stored:
             continue
-        value = tensors[name]
-        keep += [empty, value]
-        if value.is_floating_point() != empty.is_floating_point():
-            raise UsageError(f"{name} is {empty.dtype} in the model and {value.dtype} in the file")
+        empty, kind, source = kept[attribute], stored.dtype(name), stored.first_name(name)
+        if kind.is_floating_point != empty.is_floating_point():
+            raise UsageError(f"{name} is {empty.dtype} in the model and {kind} in the file")
         if not isinstance(empty, nn.Parameter):
-            module._buffers[attribute] = _as(value, empty, taken)
+            kept[attribute] = _as(stored[name], empty)
             continue
-        own = made.get(id(empty)) or made.get(id(value))
+        if times[id(empty)] > 1:
+            shared.append(empty)
+        own = made.get(id(empty), made.get(source))
         if own is None:
-            own = nn.Parameter(_as(value, empty, taken), requires_grad=empty.requires_grad)
-        made[id(empty)] = made[id(value)] = own
-        module._parameters[attribute] = own
+            own = nn.Parameter(_as(stored[name], empty), requires_grad=empty.requires_grad)
+        made[source] = kept[attribute] = own
+        if times[id(empty)] > 1:
+            made[id(empty)] = own
 
 
-def is_made(model: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
+def is_made(model: nn.Module, names: Collection[str]) -> bool:
     """Return whether a model without values needs nothing but the tensors of a file."""
-    return all(name in tensors or not empty.is_meta for name, _, _, empty in _slots(model))
+    return all(name in names or not kept[key].is_meta for name, kept, key in _slots(model))
 
 
-def _as(value: Tensor, empty: Tensor, taken: dict[int, Tensor]) -> Tensor:
+def _as(value: Tensor, empty: Tensor) -> Tensor:
     """Return a value laid out as the model has it: convolutions keep theirs as their kernel wants.
 
-    It is the file's own tensor where that can be.
+    It is the one that was read where that can be.
     """
-    if value.stride() == empty.stride() and id(value) not in taken:
-        taken[id(value)] = value
+    if value.stride() == empty.stride():
         return value
     return torch.empty_strided(empty.size(), empty.stride(), dtype=value.dtype).copy_(value)
 
 
-def _slots(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, Tensor]]:
-    """Yield every tensor of a model: its name in files, and where it is kept."""
+def _slots(model: nn.Module) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield every tensor of a model: its name in files, and the dict and key it is kept by."""
     for prefix, module in shown_places(model):
         for kept in (module._parameters, module._buffers):
             for attribute, tensor in kept.items():
                 if tensor is not None:
-                    yield f"{prefix}{attribute}", module, attribute, tensor
+                    yield f"{prefix}{attribute}", kept, attribute

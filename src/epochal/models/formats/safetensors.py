@@ -15,8 +15,14 @@ from epochal.models.formats import building
 from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
 from epochal.models.formats.matching import LeftOut
-from epochal.models.formats.named_tensors import assign, compare, give_optimizer, tensors_of
-from epochal.storage import load_tensors, parse_json, save_tensors
+from epochal.models.formats.named_tensors import (
+    Renamed,
+    assign,
+    compare,
+    give_optimizer,
+    tensors_of,
+)
+from epochal.storage import StoredTensors, open_tensors, parse_json, save_tensors
 
 __all__ = ["Safetensors"]
 
@@ -34,8 +40,9 @@ class Safetensors(Format):
 
     def load_weights(self, model: nn.Module, path: Path, strict: bool) -> LeftOut:
         """Read a model's weights, from a file of weights or of a whole model."""
-        tensors, _ = load_tensors(path)
-        return assign(model, weights_of(tensors), f"load_weights({str(path)!r})", strict)
+        call = f"load_weights({str(path)!r})"
+        with open_tensors(path) as stored:
+            return assign(model, stored, call, strict, shapes=_weights(stored))
 
     def check_model(self, model: Any, path: Path) -> None:
         """Take every model."""
@@ -62,64 +69,70 @@ class Safetensors(Format):
 
     def restore(self, model: Any, path: Path) -> None:
         """Read a model's weights, and its optimizer's state if the file and the model have one."""
-        tensors, notes = load_tensors(path)
         call = f"restore({str(path)!r})"
-        assign(model, weights_of(tensors), call)
-        if model.optimizer is not None and "optimizer" in notes:
-            numbers = parse_json(notes["optimizer"], f"{call}: the optimizer's description")
-            restore_optimizer(model, tensors, numbers)
+        with open_tensors(path) as stored:
+
+            def give() -> None:
+                if model.optimizer is not None and "optimizer" in stored.metadata:
+                    what = f"{call}: the optimizer's description"
+                    numbers = parse_json(stored.metadata["optimizer"], what)
+                    _restore_optimizer(model, stored, numbers)
+
+            assign(model, stored, call, shapes=_weights(stored), before=give)
 
     def load_model(
         self, path: Path, custom_objects: Mapping[str, Any] | None, compile: bool
     ) -> Any:
         """Return the model that a file holds, if it was saved whole."""
-        tensors, notes = load_tensors(path)
         call = f"load_model({str(path)!r})"
-        if "model" not in notes:
-            raise UsageError(
-                f"{call}: the file holds weights and no architecture; make the model in your code "
-                "and call its load_weights"
-            )
-        config = parse_json(notes["model"], f"{call}: the description")
-        settings = parse_json(notes.get("compile", "null"), f"{call}: the description")
-        numbers = parse_json(notes.get("optimizer", "null"), f"{call}: the description")
-        check_size(config, call)
-
-        def make() -> Any:
-            return model_class("Sequential").from_config(config, custom_objects)
-
-        # First without values: a description may ask for a terabyte that the file does not hold.
-        compare(building.build(make, trusted=bool(custom_objects)), weights_of(tensors), call)
-        model = make()
-        assign(model, weights_of(tensors), call)
-        if compile and settings is not None:
-            model.compile(
-                optimizers.deserialize(settings["optimizer"]),
-                settings["loss"],
-                settings["loss_weights"],
-                settings["metrics"],
-                settings["weighted_metrics"],
-            )
-            if numbers is not None:
-                restore_optimizer(model, tensors, numbers)
-        return model
+        with open_tensors(path) as stored:
+            return _made(stored, custom_objects, compile, call)
 
 
-def restore_optimizer(
-    model: Any, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]
-) -> None:
+def _made(
+    stored: StoredTensors, custom_objects: Mapping[str, Any] | None, compile: bool, call: str
+) -> Any:
+    notes = stored.metadata
+    if "model" not in notes:
+        raise UsageError(
+            f"{call}: the file holds weights and no architecture; make the model in your code "
+            "and call its load_weights"
+        )
+    config = parse_json(notes["model"], f"{call}: the description")
+    settings = parse_json(notes.get("compile", "null"), f"{call}: the description")
+    numbers = parse_json(notes.get("optimizer", "null"), f"{call}: the description")
+    check_size(config, call)
+
+    def make() -> Any:
+        return model_class("Sequential").from_config(config, custom_objects)
+
+    # First without values: a description may ask for a terabyte that the file does not hold.
+    compare(building.build(make, trusted=bool(custom_objects)), _weights(stored), call)
+    model = make()
+    assign(model, stored, call, shapes=_weights(stored))
+    if compile and settings is not None:
+        model.compile(
+            optimizers.deserialize(settings["optimizer"]),
+            settings["loss"],
+            settings["loss_weights"],
+            settings["metrics"],
+            settings["weighted_metrics"],
+        )
+        if numbers is not None:
+            _restore_optimizer(model, stored, numbers)
+    return model
+
+
+def _restore_optimizer(model: Any, stored: StoredTensors, numbers: Mapping[str, Any]) -> None:
     """Give the optimizer its state back: the tensors of a file, and its plain numbers."""
-    state = {
-        name.removeprefix(_OPTIMIZER): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(_OPTIMIZER)
-    }
-    give_optimizer(model, {**state, **numbers})
+    names = {name.removeprefix(_OPTIMIZER): name for name in stored if name.startswith(_OPTIMIZER)}
+    give_optimizer(model, Renamed(stored, names), numbers)
 
 
-def weights_of(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of a file that are weights of the model."""
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith(_OPTIMIZER)}
+def _weights(stored: StoredTensors) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of those tensors of a file that are weights of the model."""
+    shapes = stored.shapes.items()
+    return {name: shape for name, shape in shapes if not name.startswith(_OPTIMIZER)}
 
 
 def _notes(kind: str) -> dict[str, str]:

@@ -91,15 +91,16 @@ def pairs(
 
 
 def read_into(paired: Iterable[tuple[NamedWeight, H5Dataset]]) -> None:
-    """Read checked datasets into the weights of a model; all are read before the first is written.
+    """Read datasets into the weights of a model; all are found whole before the first is written.
 
     A model without values is filled one by one instead: nobody has seen it yet.
     """
     paired = list(paired)
     if paired and not any(weight.value.is_meta for weight, _ in paired):
-        values = [as_tensor(dataset) for _, dataset in paired]
-        for (weight, _), value in zip(paired, values, strict=True):
-            weight.assign(value)
+        for _, dataset in paired:
+            dataset.check()
+        for weight, dataset in paired:
+            weight.assign(as_tensor(dataset))
         return
     for weight, dataset in paired:
         put(weight, as_tensor(dataset))

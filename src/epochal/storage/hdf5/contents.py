@@ -63,6 +63,17 @@ class H5Dataset:
             self._source.span.read_into(self._storage, flat.data)
         return array.astype(self.dtype, copy=False)
 
+    def check(self) -> None:
+        """See that the array can be read; of one that is not compressed, its place is known.
+
+        Raises:
+            UsageError: If compressed data in the file is damaged.
+        """
+        if isinstance(self._storage, Chunks):
+            for address, stored in self._storage.places.values():
+                size = math.prod(self._storage.shape) * self._stored_as.itemsize
+                self._unpack(self._storage, self._source.span.read(address, stored), size)
+
     def _read_chunks(self, chunks: Chunks, array: np.ndarray[Any, Any]) -> None:
         size = math.prod(chunks.shape) * self._stored_as.itemsize
         for start, (address, stored) in chunks.places.items():
