@@ -168,7 +168,11 @@ Content: TypeAlias = bytes | Pieces | Callable[[Path], object]
 
 
 def write_archive(
-    path: StrPath, members: Mapping[str, Content], *, make_folder: bool = False
+    path: StrPath,
+    members: Mapping[str, Content],
+    *,
+    scratch_bytes: int = 0,
+    make_folder: bool = False,
 ) -> None:
     """Write a zip archive, atomically; the same members give the same bytes.
 
@@ -176,6 +180,8 @@ def write_archive(
         path: The file to write.
         members: What to store under which name, uncompressed: bytes, something that gives them
             `pieces`, or a function that writes them to the path of a temporary file it is given.
+        scratch_bytes: How many bytes functions will write, as far as that is known: these are on
+            the disk twice until the archive is whole.
         make_folder: Make the missing folders above `path` instead of refusing.
 
     Raises:
@@ -193,7 +199,7 @@ def write_archive(
     for name in members:
         check_name(name, f"write_archive({os.fspath(path)!r})")
     known = sum(_size(content) for content in members.values() if not callable(content))
-    free_space_check(path, known + 200 * len(members))
+    free_space_check(path, known + 2 * scratch_bytes + 200 * len(members))
     with (
         atomic_write(path, make_folder=make_folder) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,

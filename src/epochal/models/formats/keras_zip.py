@@ -45,7 +45,8 @@ class KerasZip(WholeModel):
                 scratch, lambda root: weights_h5.write_weights(root, model)
             ),
         }
-        write_archive(path, members, make_folder=True)
+        size = weights_h5.bytes_of(model)
+        write_archive(path, members, scratch_bytes=size, make_folder=True)
 
     def check_weights(self, path: Path) -> None:
         """Refuse: such a file is of a whole model."""

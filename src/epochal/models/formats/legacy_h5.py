@@ -18,7 +18,7 @@ from epochal.models.formats.boundary import check_size
 from epochal.models.formats.compile_settings import compile_from
 from epochal.models.formats.matching import LeftOut
 from epochal.models.formats.reading_configs import make_model, mixed_precision
-from epochal.models.formats.weights_h5 import write_array
+from epochal.models.formats.weights_h5 import bytes_of, write_array
 from epochal.models.formats.whole_model import (
     KERAS_VERSION,
     WholeModel,
@@ -54,7 +54,7 @@ class LegacyH5(WholeModel):
                 root.attrs["training_config"] = json.dumps(_training_config(settings))
                 _write_optimizer(root.create_group("optimizer_weights"), model)
 
-        write_hdf5(path, fill, make_folder=True)
+        write_hdf5(path, fill, size=bytes_of(model), make_folder=True)
 
     def check_weights(self, path: Path) -> None:
         """Refuse: the ending stands for a whole model."""

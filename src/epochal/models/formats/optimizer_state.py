@@ -4,6 +4,7 @@ Keras' momentum is made of steps and torch's of gradients, so one is the other t
 rate of the moment; everything else differs in layout and order alone.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from epochal.core.errors import Problems
+from epochal.core.errors import Problems, UsageError
 from epochal.layers import NamedWeight, named_weights
 from epochal.models.formats import factored
 from epochal.models.formats.optimizer_slots import Slot, is_factored, rounds_of
 from epochal.optimizers import SGD, Nadam, Optimizer
 from epochal.optimizers.state import VERSION
 
-__all__ = ["Variable", "layout_of", "restore_variables", "variables_of"]
+__all__ = ["Variable", "bytes_of", "layout_of", "restore_variables", "variables_of"]
 
 _AVERAGE = Slot("average", "ema_average")
 _ACCUMULATOR = Slot("gradient_accumulator", "accumulated_gradient")
@@ -89,6 +90,18 @@ def variables_of(model: Any) -> list[tuple[str, Tensor]]:
             value = value * (slot.by_rate * rate) if slot.by_rate else value
         values.append((name, value))
     return values
+
+
+def bytes_of(model: Any) -> int:
+    """Return how many bytes the optimizer's state has in a file, in float32; 0 where it has none.
+
+    Nothing is computed: it is for asking whether a disk holds them.
+    """
+    try:
+        variables = [] if model.optimizer is None else layout_of(model)
+    except UsageError:
+        return 0
+    return sum(4 * math.prod(variable.shape) for variable in variables)
 
 
 def restore_variables(model: Any, arrays: Sequence[Tensor], call: str) -> None:

@@ -19,7 +19,7 @@ from epochal.models.formats.matching import LeftOut, pair
 from epochal.models.prefixes import held_by_wrapper
 from epochal.storage import H5Dataset
 
-__all__ = ["as_array", "as_tensor", "pairs", "put", "read_into", "variable_paths"]
+__all__ = ["as_array", "as_tensor", "bytes_of", "pairs", "put", "read_into", "variable_paths"]
 
 
 def variable_paths(model: nn.Module) -> dict[str, NamedWeight]:
@@ -55,6 +55,13 @@ def _walk(
             yield from _walk(child, path, own)
         else:
             yield from _walk(child, f"{path}{name}/", own)
+
+
+def bytes_of(model: nn.Module) -> int:
+    """Return how many bytes a model's weights have in a file."""
+    found = named_weights(model)
+    tensors = [getattr(w.module, attribute) for w in found for attribute in w.weight.attributes]
+    return sum(tensor.nbytes for tensor in tensors)
 
 
 def as_array(value: Tensor) -> NDArray[np.generic]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "WeightsH5",
+    "bytes_of",
     "optimizer_of",
     "read_weights",
     "restore_from",
@@ -36,7 +37,8 @@ class WeightsH5(Format):
 
     def save_weights(self, model: Any, path: Path) -> None:
         """Write the weights, and the optimizer's state where Keras has a place for it."""
-        write_hdf5(path, lambda root: write_weights(root, model), make_folder=True)
+        size = bytes_of(model)
+        write_hdf5(path, lambda root: write_weights(root, model), size=size, make_folder=True)
 
     def load_weights(self, model: Any, path: Path, strict: bool) -> LeftOut:
         """Read the weights."""
@@ -48,6 +50,11 @@ class WeightsH5(Format):
         call = f"restore({str(path)!r})"
         with open_hdf5(path) as root:
             restore_from(root, model, call)
+
+
+def bytes_of(model: Any) -> int:
+    """Return how many bytes a model's weights and its optimizer's state have in a file."""
+    return variables.bytes_of(model) + optimizer_state.bytes_of(model)
 
 
 def write_weights(root: "h5py.File", model: Any) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from epochal.storage.atomic import StrPath, atomic_path
+from epochal.storage.atomic import StrPath, atomic_path, free_space_check
 
 if TYPE_CHECKING:
     import h5py
@@ -12,13 +12,19 @@ __all__ = ["write_hdf5"]
 
 
 def write_hdf5(
-    path: StrPath, fill: "Callable[[h5py.File], Any]", *, make_folder: bool = False
+    path: StrPath,
+    fill: "Callable[[h5py.File], Any]",
+    *,
+    size: int = 0,
+    make_folder: bool = False,
 ) -> None:
     """Write an HDF5 file, atomically; the same content gives the same bytes.
 
     Args:
         path: The file to write.
         fill: Called with the open file, an `h5py.File`, to write into it.
+        size: How many bytes the arrays have together, as far as that is known: the disk is asked
+            for them before anything is written.
         make_folder: Make the missing folders above `path` instead of refusing.
 
     Raises:
@@ -31,6 +37,7 @@ def write_hdf5(
     """
     import h5py  # a tenth of a second, for those who write such files
 
+    free_space_check(path, size)
     # "earliest": readable by every version of HDF5, and by `open_hdf5`.
     with (
         atomic_path(path, make_folder=make_folder) as temporary,
