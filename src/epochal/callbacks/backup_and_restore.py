@@ -153,6 +153,15 @@ class BackupAndRestore(Callback):
         if asked is not None:
             self.close()
 
+    def leave_point(self) -> None:
+        """Leave a validation if somebody asked to; the run that goes on begins it anew."""
+        if self._signals.asked is None or self._run is None:
+            return
+        position = self._run.held
+        if position is not None:  # else the validation has put other weights in place: it ends
+            self._guarded(lambda: self._save(position, wait=True))
+            self.close()
+
     def on_train_end(self, logs: Any = None) -> None:
         """Finish the save under way, and remove the run where that is wanted."""
         if self._saver is not None:

@@ -129,6 +129,9 @@ class Callback:
     def save_point(self, position: Position) -> None:
         """Save the run if it is due; called after each batch and each epoch, all hooks done."""
 
+    def leave_point(self) -> None:
+        """Leave the run if somebody asked to; called after each batch of a validation of `fit`."""
+
     def failed(self, error: BaseException) -> None:
         """Learn which exception ends `fit`, `evaluate` or `predict`; called before `close`."""
 

@@ -135,6 +135,20 @@ class CallbackList:
         for callback in self.savers:
             callback.save_point(position)
 
+    def leave_point(self) -> None:
+        """Say to those who save runs that this one, inside of a validation, can be left now."""
+        for callback in self.savers:
+            callback.leave_point()
+
+    def validating(self) -> list[Callback]:
+        """Return the callbacks that a validation calls before its end."""
+        hooks = ("on_test_begin", "on_test_batch_begin", "on_test_batch_end")
+        return [
+            callback
+            for callback in self.callbacks
+            if callback.takes_predictions or any(_hook(callback, hook) for hook in hooks)
+        ]
+
     def failed(self, error: BaseException) -> None:
         """Tell every callback what ends the run; what goes wrong then is noted on that error."""
         for callback in self.callbacks:

@@ -60,7 +60,7 @@ class EarlyStopping(MonitorCallback):
 
     state = (
         *("best", "best_epoch", "best_weights", "stopped_epoch", "wait"),
-        *("reason", "criterion_state", "batches_done", "steps_seen", "clock"),
+        *("reason", "criterion_state", "batches_done", "steps_seen", "clock", "_rows_seen"),
     )
 
     def __init__(

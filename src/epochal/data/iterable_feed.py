@@ -108,6 +108,8 @@ class IterableFeed(Feed):
 
     @override
     def position(self, batches: int) -> Any:
+        if self._resumed is not None:
+            return self._resumed  # nothing was used since
         position = {
             "batches": batches,
             # Whether the first batch, which was looked at, still waits to be used.

@@ -69,8 +69,12 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
     model.train()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard()
     plan.run.open(board)
-    batches = told = done
-    for batches, batch in enumerate(plan.feed.epoch(epoch), start=done + 1):
+    batches, told, given = done, done - done % every, plan.feed.epoch(epoch)
+    if done:
+        compiled.rows_seen = (plan.run.rows, 0)
+        if plan.run.trained:  # it was left in its validation
+            told, given = done, iter(())
+    for batches, batch in enumerate(given, start=done + 1):
         if begins and (every == 1 or batches % every == 1):
             callbacks.call_batch("on_train_batch_begin", batches - 1)
         if turns.asked:
@@ -83,7 +87,7 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
             else:
                 train_step(compiled, batch, board)
         if ends:
-            compiled.count_rows(batch_size(batch[0]), plan.feed, first=batches == done + 1)
+            compiled.count_rows(batch_size(batch[0]), plan.feed, first=batches == 1)
             if batches % every == 0 and callbacks.due("on_train_batch_end"):
                 logs = Logs(board.names, board.moment().read, plan.unlisted())
                 callbacks.call_batch("on_train_batch_end", batches - 1, logs)
@@ -100,6 +104,8 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
         if not batches:
             return None
     board.close()
+    if saves and plan.validation is not None and plan.validates_after(epoch):
+        plan.run.hold(Position(epoch, batches), callbacks.validating())
     plan.run.open(None)
     return board.moment()
 
@@ -115,6 +121,7 @@ def evaluate_feed(
     model = compiled.model
     begins = bool(callbacks.hooks("on_test_batch_begin"))
     ends = bool(callbacks.hooks("on_test_batch_end"))
+    saves = bool(callbacks.savers)
     own = "test_step" in compiled.own
     batches = told = 0
     watched = compiled.is_fitting and any(c.takes_predictions for c in callbacks)
@@ -137,6 +144,8 @@ def evaluate_feed(
                     logs = Logs(board.names, board.moment().read)
                     callbacks.call_batch("on_test_batch_end", batches - 1, logs)
                     told = batches
+            if saves:
+                callbacks.leave_point()
             if model.stop_evaluating:
                 break
     if ends and told < batches:
