@@ -6,6 +6,7 @@ it that what it recorded is still true at every step; what it recorded becomes o
 gradients (`differentiate.py`), and these go straight to the optimizer's kernel.
 """
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from types import FunctionType
@@ -28,6 +29,9 @@ Step = Callable[..., Computed]
 
 # Batches of more shapes than these are trained on plainly: each costs a compilation of its own.
 _SHAPES = 4
+
+# torch learns of a function by its name, too, which sizes change.
+_NUMBERS = itertools.count()
 
 # The compiler fuses operations and so rounds differently; half precision rounds at 2**-8.
 _SLACK = {None: 1e-3, torch.bfloat16: 5e-2, torch.float16: 1e-2}
@@ -111,6 +115,8 @@ class CompiledStep:
         self.works = True
         """Whether it is compiled, as far as has been tried."""
         self._steps: dict[str, dict[Any, Step]] = {"train": {}, "test": {}}
+        # That nothing is dynamic is not said as long as nothing is: saying so costs 5 us a step.
+        self._dynamic: bool | None = None
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         # What was compiled belongs to these weights; a copy compiles for its own.
@@ -126,6 +132,8 @@ class CompiledStep:
         try:
             computed = step(self._whole, *batch)
         except Exception as error:  # whatever the compiler says; the plain step says the user's own
+            if self._goes_static():
+                return self.train(batch)
             self._give_up(_reason(error))
             return None
         call, self._call = self._call, None
@@ -156,6 +164,8 @@ class CompiledStep:
         try:
             return step(self._whole, *batch)
         except Exception as error:  # as above
+            if self._goes_static():
+                return self.test(batch)
             self._give_up(_reason(error))
             return None
 
@@ -169,13 +179,22 @@ class CompiledStep:
         steps = self._steps[kind]
         step = steps.get(shapes)
         if step is None and len(steps) < _SHAPES:
-            step = steps[shapes] = (
-                _compile(backend=self._backend) if kind == "train" else _compile(options=OPTIONS)
-            )
+            how = {"backend": self._backend} if kind == "train" else {"options": OPTIONS}
+            step = steps[shapes] = _compile(dynamic=self._dynamic, **how)
         return step
 
-    def _backend(self, forward: fx.GraphModule, _: Any) -> Callable[..., Sequence[Tensor]]:
+    def _goes_static(self) -> bool:
+        """Begin anew with numbers that changed as constants, unless they are already."""
+        goes = self._dynamic is None
+        self._dynamic, self._steps = False, {"train": {}, "test": {}}
+        return goes
+
+    def _backend(
+        self, forward: fx.GraphModule, inputs: Sequence[Any]
+    ) -> Callable[..., Sequence[Tensor]]:
         """Turn what `torch.compile` has recorded into what it will call."""
+        if not all(isinstance(value, Tensor) for value in inputs):
+            raise TypeError("a number in the model changes, and became an input")
         graph = Differentiated(forward)
 
         def run(*inputs: Tensor) -> Sequence[Tensor]:
@@ -242,6 +261,7 @@ class CompiledStep:
         return torch.allclose(value, expected, slack, slack * scale + 1e-7, equal_nan=True)
 
     def _give_up(self, reason: str) -> None:
+        """Say why all further steps are plain ones."""
         self.works = False
         warnings.warn(
             f"jit_compile: the step could not be compiled and runs as it is, uncompiled: {reason}",
@@ -255,8 +275,8 @@ def _forward(whole: nn.Module, x: Any, y: Any, sample_weight: Any) -> Any:
 
 def _compile(**how: Any) -> Step:
     # With a code object of its own: by these torch keeps what it has compiled, and bounds it.
-    function = FunctionType(_forward.__code__.replace(), _forward.__globals__)
-    return torch.compile(function, fullgraph=True, dynamic=False, **how)
+    code = _forward.__code__.replace(co_name=f"forward_{next(_NUMBERS)}")
+    return torch.compile(FunctionType(code, _forward.__globals__), fullgraph=True, **how)
 
 
 def _share(outputs: Sequence[Tensor], weights: Sequence[Tensor]) -> bool:
