@@ -17,9 +17,11 @@ from epochal.logs.values import plain_number, set_aside
 __all__ = ["Measure", "Moment", "Scoreboard", "Scored"]
 
 # Targets and outputs kept by reference before they are scored together: one large update costs
-# little more than one of a batch of 32, and 2**20 float32 values are 4 MiB. A tensor costs about a
-# kilobyte besides its values, so their number is bounded as well.
-_VALUES_KEPT = 2**20
+# little more than one of a batch of 32. They are small tensors among large ones that come and go,
+# whose memory an allocator cannot use again before they go as well: 2**20 values took 100 MB more
+# of a pass over a million rows, and saved no time. A tensor costs about a kilobyte besides its
+# values, so their number is bounded as well.
+_VALUES_KEPT = 2**17
 _BATCHES_KEPT = 1024
 
 State = tuple[Any, ...]
