@@ -43,7 +43,7 @@ def described_class(cls: _D) -> _D:
 
 def is_model_class(name: object) -> bool:
     """Return whether a file's class name is that of a kind of model."""
-    return name in _CLASSES or name == "Model"
+    return name in _known() or name == "Model"
 
 
 def model_class(name: str) -> type[Described]:
@@ -53,9 +53,18 @@ def model_class(name: str) -> type[Described]:
         UsageError: If there is none of that name.
     """
     name = "Functional" if name == "Model" else name
-    if name not in _CLASSES:
-        raise UsageError(unknown_name("kind of model", name, _CLASSES))
-    return _CLASSES[name]
+    known = _known()
+    if name not in known:
+        raise UsageError(unknown_name("kind of model", name, known))
+    return known[name]
+
+
+def _known() -> dict[str, type[Described]]:
+    """Return every class of model by name, those that the script has not used yet as well."""
+    import epochal.models.functional
+    import epochal.models.sequential  # noqa: F401  # both enter themselves
+
+    return _CLASSES
 
 
 def is_described(model: nn.Module | type) -> bool:
