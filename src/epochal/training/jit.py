@@ -30,6 +30,24 @@ Step = Callable[..., Computed]
 # Batches of more shapes than these are trained on plainly: each costs a compilation of its own.
 _SHAPES = 4
 
+
+def _worth_asking(guards: Sequence[Any]) -> list[bool]:
+    """Say which of its assumptions torch has to check again before every step.
+
+    All that it made about the model, the loss and the user's own modules; not that the functions
+    and constants in torch's modules and in ours are still the same. These were a third of all.
+    """
+    fixed = ("G['__import_torch_", "G['__import_epochal_", "G['__builtins_")
+    return [not guard.name.startswith(fixed) or "_global_" in guard.name for guard in guards]
+
+
+# torch takes such a function since it has the ones that are looked for here.
+_GUARDS: dict[str, Any] = (
+    {"guard_filter_fn": _worth_asking}
+    if "keep_tensor_guards_unsafe" in vars(torch.compiler)
+    else {}
+)
+
 # torch learns of a function by its name, too, which sizes change.
 _NUMBERS = itertools.count()
 
@@ -179,8 +197,9 @@ class CompiledStep:
         steps = self._steps[kind]
         step = steps.get(shapes)
         if step is None and len(steps) < _SHAPES:
-            how = {"backend": self._backend} if kind == "train" else {"options": OPTIONS}
-            step = steps[shapes] = _compile(dynamic=self._dynamic, **how)
+            how = {"backend": self._backend} if kind == "train" else {}
+            options = _GUARDS if kind == "train" else {**OPTIONS, **_GUARDS}
+            step = steps[shapes] = _compile(dynamic=self._dynamic, options=options or None, **how)
         return step
 
     def _goes_static(self) -> bool:
