@@ -1,5 +1,7 @@
 """What ModelCheckpoint saves, when, and under which name."""
 
+import errno
+
 import pytest
 import torch
 from safetensors import safe_open
@@ -8,6 +10,8 @@ from torch import nn
 import epochal
 from epochal.callbacks import Callback, ModelCheckpoint
 from epochal.core.errors import UsageError
+from epochal.storage import StorageError
+from epochal.storage.disk import Disk, use_disk
 
 X = torch.randn(12, 2)
 Y = X[:, :1]
@@ -97,6 +101,20 @@ def test_the_oldest_files_are_removed_after_the_new_one_is_there(tmp_path):
     (tmp_path / "0.safetensors").write_bytes(b"not ours")
     fitted(ModelCheckpoint(tmp_path / "{epoch}.safetensors", max_to_keep=2), epochs=5)
     assert names(tmp_path) == ["0.safetensors", "4.safetensors", "5.safetensors"]
+
+
+def test_an_old_file_that_cannot_be_removed_is_an_error_that_names_it(tmp_path):
+    class Sticky(Disk):
+        def unlink(self, path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    with (
+        use_disk(Sticky()),
+        pytest.raises(StorageError, match=r"cannot remove .*1\.safetensors: Perm"),
+    ):
+        fitted(ModelCheckpoint(tmp_path / "{epoch}.safetensors", max_to_keep=1), epochs=2)
+    (tmp_path / "1.safetensors").unlink()  # one that somebody else has removed is no error
+    fitted(ModelCheckpoint(tmp_path / "{epoch}.safetensors", max_to_keep=1), epochs=2)
 
 
 def test_weights_alone_or_the_optimizer_too(tmp_path):

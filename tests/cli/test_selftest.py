@@ -5,7 +5,7 @@ import os
 import pytest
 
 from epochal.cli import main
-from epochal.cli.selftest import command, fit_scenario
+from epochal.cli.selftest import command, fits
 from epochal.cli.selftest.scenario import StoreScenario
 
 
@@ -29,7 +29,7 @@ class Forgetful(StoreScenario):
 
 def test_a_failure_ends_with_an_error_and_what_is_left_is_kept(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(command, "SCENARIOS", (Forgetful("forgetful", steps=2),))
-    monkeypatch.setattr(fit_scenario, "FIT_SCENARIOS", ())
+    monkeypatch.setattr(fits, "FITS", ())
     assert main(["selftest", "crash", "--points", "16", "--folder", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert "forgetful, killed " in error

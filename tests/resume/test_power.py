@@ -7,6 +7,8 @@ import pytest
 from epochal.cli.selftest.power import PowerDisk, tree_key
 from epochal.cli.selftest.power_sweep import power_states, power_sweep
 from epochal.cli.selftest.scenario import StoreScenario
+from epochal.storage.atomic import remove_file
+from epochal.storage.disk import use_disk
 
 SCENARIOS = [
     StoreScenario("short", steps=1, size=10),
@@ -91,6 +93,18 @@ def test_the_model_loses_renames_and_removals_that_were_not_synced(quick):
     assert seen(make("a"), sure, rename, sure) == {("b",)}
     assert seen(make("a"), sure, rename, remove) == {("a",), ("b",), ()}
     assert seen(make("a"), make("b")) == {(), ("a",), ("b",), ("a", "b")}
+
+
+def test_a_file_that_was_removed_does_not_come_back(quick):
+    found = []
+    disk = PowerDisk(quick, lambda tree: found.append((disk.operations, sorted(tree))))
+    disk.close(disk.open(quick / "a", os.O_WRONLY | os.O_CREAT))
+    disk.sync_folder(quick)
+    with use_disk(disk):
+        remove_file(quick / "a")
+    last = disk.operations
+    assert {tuple(names) for at, names in found if at == last} == {()}
+    assert ["a"] in [names for at, names in found if at == last - 1]
 
 
 def test_states_are_distinct_and_end_with_the_whole_run(quick):

@@ -1,12 +1,21 @@
 """The proof of `fit` can fail: what others forgot to bring back is missed at once."""
 
+import dataclasses
+
 import pytest
 import torch
 
-from epochal.callbacks import EarlyStopping, ModelCheckpoint, csv_logger, tensorboard
+from epochal.callbacks import (
+    EarlyStopping,
+    ModelCheckpoint,
+    csv_logger,
+    tensorboard,
+)
 from epochal.cli.selftest.crash import kill_sweep
 from epochal.cli.selftest.disks import FastDisk
+from epochal.cli.selftest.faults import fault_points, fault_sweep, operations_of
 from epochal.cli.selftest.fits import FITS
+from epochal.cli.selftest.power_sweep import power_sweep
 from epochal.data import ArrayFeed, FixedSteps
 from epochal.logs import scoreboard
 from epochal.optimizers import Optimizer
@@ -43,7 +52,7 @@ def loads_without(*names):
 
 def test_a_csv_file_that_is_not_cut_back_is_caught(quick, monkeypatch):
     monkeypatch.setattr(csv_logger, "cut_lines", lambda path, mark: None)
-    assert "log.csv differs" in first_failure(quick, "by epoch")
+    assert "log.csv" in first_failure(quick, "by epoch")
 
 
 def test_events_that_are_not_cut_back_are_caught(quick, monkeypatch):
@@ -117,3 +126,20 @@ def test_an_epoch_of_fixed_steps_that_begins_anew_is_caught(quick, monkeypatch):
 def test_sums_of_an_open_epoch_that_are_lost_are_caught(quick, monkeypatch):
     monkeypatch.setattr(scoreboard.Scoreboard, "load_state_dict", lambda self, state: None)
     assert "history" in first_failure(quick, "accumulating")
+
+
+def without_events(name):
+    return dataclasses.replace(BY_NAME[name], events=False)
+
+
+def test_operations_of_a_rotation_failing_or_losing_their_power_harm_nothing(quick):
+    scenario = without_events("rotating")
+    operations = operations_of(scenario, quick)
+    rotated = [at for at, (kind, what) in enumerate(operations) if kind == "unlink"]
+    assert any("kept-1" in operations[at].what for at in rotated)
+    plans = [plan for plan in fault_points(operations) if plan[0].at in rotated]
+    *_, report = fault_sweep(scenario, quick, plans[::4])
+    assert report.failures == []
+    assert report.raised > 0
+    *_, lost = power_sweep(scenario, quick, limit=20)
+    assert lost.failures == []

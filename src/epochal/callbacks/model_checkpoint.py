@@ -10,6 +10,7 @@ from typing import Any, Literal, Never
 from epochal.callbacks.monitor import Mode, MonitorCallback
 from epochal.core.errors import UsageError, reject_unknown, unknown_name
 from epochal.logs import LogNames
+from epochal.storage.atomic import remove_file
 
 __all__ = ["ModelCheckpoint"]
 
@@ -169,7 +170,7 @@ class ModelCheckpoint(MonitorCallback):
         """Remove the oldest files saved here, after the new one is safe."""
         self.saved = [*(old for old in self.saved if old != path), path]
         while self.max_to_keep is not None and len(self.saved) > self.max_to_keep:
-            Path(self.saved.pop(0)).unlink(missing_ok=True)
+            remove_file(self.saved.pop(0))
 
     def _path(self, epoch: int, batch: int | None, logs: Any) -> str:
         numbers = {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})

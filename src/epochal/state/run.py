@@ -111,7 +111,7 @@ class Run:
     def hold(self, position: Position, validating: Collection[_Stateful]) -> None:
         """Keep what a validation may change, so that the run can be left in the middle of one.
 
-        Weights are looked at and not copied; the generators are most of what it costs, 0.1 ms.
+        Weights are looked at and not copied; it costs a fraction of a millisecond.
 
         Args:
             position: The epoch, and all of its batches.

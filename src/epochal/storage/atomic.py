@@ -24,6 +24,7 @@ __all__ = [
     "existing_file",
     "free_space_check",
     "make_folders",
+    "remove_file",
     "scratch_path",
 ]
 
@@ -191,6 +192,28 @@ def scratch_path(path: StrPath) -> Iterator[Path]:
         yield scratch
     finally:
         _remove(scratch)
+
+
+def remove_file(path: StrPath) -> None:
+    """Remove a file, so that a power failure does not bring it back; it need not exist.
+
+    Raises:
+        StorageError: If the machine does not remove it.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> remove_file(f"{folder}/a.txt")
+    """
+    target = Path(path)
+    try:
+        disk().unlink(target)
+        disk().sync_folder(target.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        reason = f"cannot remove {target}: {error.strerror or error}"
+        raise StorageError(error.errno or errno.EIO, reason) from error
 
 
 def remove_leftovers(path: StrPath) -> None:

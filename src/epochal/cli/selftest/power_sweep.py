@@ -1,8 +1,9 @@
 """Start a run again from every state that a power failure may leave."""
 
+import contextlib
+import os
 import random
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -56,16 +57,16 @@ def power_states(
         # The last time that a state can be is the hardest: most is acknowledged by then.
         found[tree_key(tree)] = _State(tree, saved, disk.operations)
 
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        disk = PowerDisk(Path(name), keep, fail_sync=fail_sync)
+    with _place(folder) as place:
+        disk = PowerDisk(place, keep, fail_sync=fail_sync)
         with use_disk(disk):
             for _ in range(2):
                 try:
-                    scenario.run(Path(name), reach)
+                    scenario.run(place, reach)
                 except StorageError:
                     continue
                 break
-            result = scenario.result(Path(name))
+            result = scenario.result(place)
     return result, list(found.values())
 
 
@@ -95,14 +96,24 @@ def power_sweep(
         states = random.Random(seed).sample(states, limit)
     failures: list[str] = []
     for count, state in enumerate(states, 1):
-        place = Path(tempfile.mkdtemp(prefix="power-", dir=folder))
-        problem = _try_state(scenario, place, state, expected)
+        with _place(folder) as place:
+            problem = _try_state(scenario, place, state, expected)
         if problem:
             failures.append(
                 f"{scenario.name}, power lost after operation {state.operation}: {problem}"
             )
-        shutil.rmtree(place)
         yield PowerReport(count, failures)
+
+
+@contextlib.contextmanager
+def _place(folder: Path) -> Iterator[Path]:
+    """Give a folder that is called the same each time: a run may know its files by their paths."""
+    place = folder / f"power-{os.getpid()}"
+    place.mkdir()
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place)
 
 
 def _try_state(
