@@ -2,6 +2,8 @@
 
 import copy
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +92,37 @@ def test_several_outputs_are_named_after_their_layers():
     y = [np.zeros((4, 2), "float32"), np.zeros((4, 1), "float32")]
     logs = model.evaluate(x, y, return_dict=True, verbose=0)
     assert list(logs) == ["loss", "head_loss", "other_loss", "head_mae"]
+
+
+def test_targets_and_weights_by_the_layers_names_are_those_in_order():
+    # Real Keras 3.15.1 gives the same numbers for targets in either form; it takes no dict of
+    # weights here (KeyError: 0).
+    numbers = np.random.default_rng(0)
+    x = [numbers.normal(size=(8, 4)).astype("float32") for _ in range(2)]
+    y = {"other": numbers.normal(size=(8, 1)), "head": numbers.normal(size=(8, 2))}
+    weights = {"head": numbers.random(8), "other": numbers.random(8)}
+    found = []
+    for order in (False, True):
+        model = load_model(FILES / "graph-torch.keras", compile=False)
+        model.compile("sgd", {"other": "mae", "head": "mse"}, weighted_metrics={"head": ["mae"]})
+        targets, given = ([t["head"], t["other"]] if order else t for t in (y, weights))
+        inputs = x if order else dict(zip(("left", "right"), x, strict=True))
+        data = (inputs, targets, given)
+        quiet = {"sample_weight": given, "verbose": 0}
+        logs = model.fit(*data[:2], validation_data=data, epochs=2, shuffle=False, **quiet)
+        one = model.train_on_batch(*data)
+        tested = model.test_on_batch(*data), model.evaluate(*data[:2], **quiet)
+        found.append((logs.history, one, tested))
+    assert found[0] == found[1]
+    assert list(found[0][0])[:4] == ["loss", "head_loss", "other_loss", "head_mae"]
+
+
+def test_a_graph_is_loaded_by_a_script_that_never_named_its_class():
+    code = "import sys; from epochal.models import load_model; print(load_model(sys.argv[1]).name)"
+    for name in ("graph-torch.keras", "graph-torch.h5"):
+        command = [sys.executable, "-c", code, str(FILES / name)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert done.stdout == "graph\n"
 
 
 def test_one_output_in_a_list_and_outputs_in_a_dict_come_as_they_were_asked_for():

@@ -99,9 +99,57 @@ def test_sample_weights_reach_every_output():
     assert one["b_loss"][0] > 0
 
 
+@pytest.mark.parametrize("kind", FORMS)
+def test_targets_and_weights_may_be_dicts_by_the_outputs_names(kind):
+    form, y, names = FORMS[kind]
+    weights = (torch.rand(10), torch.rand(10))
+    by_name = dict(zip(names, (A, B), strict=True)), dict(zip(names, weights, strict=True))
+    in_order = y, (by_name[1] if kind == "dict" else weights)
+    loss, metrics = ["mse", nn.CrossEntropyLoss()], [["mae"], ["acc"]]
+    model = compiled(form, loss=loss, metrics=metrics, weighted_metrics=metrics)
+    found = []
+    for targets, weight in (by_name, in_order, (dict(reversed(by_name[0].items())), weights)):
+        if kind == "dict" and weight is weights:
+            continue
+        given = {"sample_weight": weight, "verbose": 0}
+        fitted = model.fit(X, targets, shuffle=False, batch_size=4, **given).history
+        found.append([*fitted.values(), model.evaluate(X, targets, **given)])
+        assert model.fit(X, targets, validation_split=0.5, **given).history["val_loss"][0] > 0
+    assert all(each == found[0] for each in found)
+    # An output without weights counts each sample once, as without any.
+    some = {names[0]: weights[0]}
+    own, plain = (
+        model.evaluate(X, by_name[0], sample_weight=w, return_dict=True, verbose=0)
+        for w in (some, None)
+    )
+    assert own[f"{names[1]}_loss"] == plain[f"{names[1]}_loss"]
+    assert own[f"{names[0]}_loss"] != plain[f"{names[0]}_loss"]
+    # The metric that the weights reach, and the one that they do not.
+    assert own[f"{names[0]}_mae"] == plain[f"{names[0]}_mae"]
+    assert own[f"weighted_{names[0]}_mae"] != plain[f"weighted_{names[0]}_mae"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "match"),
+    [
+        ({"a": torch.ones(10), "c": torch.ones(10)}, "sample_weight: unknown output 'c'"),
+        ([torch.ones(10)], "sample_weight has 1 entries for a model of 2 outputs"),
+    ],
+)
+def test_weights_that_fit_no_output_are_refused(weights, match):
+    model = compiled(Pair, loss=["mse", nn.CrossEntropyLoss()])
+    with pytest.raises(UsageError, match=match):
+        model.fit(X, {"a": A, "b": B}, sample_weight=weights, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "y", "match"),
     [
+        (
+            {"loss": {"a": "mse"}, "metrics": {"b": "acc"}},
+            {"a": A},
+            "no targets for the output 'b'",
+        ),
         ({"loss": {"a": "mse", "c": "mse"}}, {"a": A, "b": B}, "unknown output 'c'"),
         ({"loss": ["mse"]}, {"a": A, "b": B}, "1 entries for a model of 2 outputs"),
         ({"loss": {"a": "mse", "b": "mse"}}, {"a": A}, "no targets for the output 'b'"),

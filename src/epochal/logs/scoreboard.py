@@ -69,6 +69,8 @@ class Scored(NamedTuple):
     weighted: bool = False
     keys: Mapping[str, str] | None = None
     """If the result is a dict: the name each of its values is logged under, to its key there."""
+    output_name: str = ""
+    """What the output is called where targets or weights are a dict, and it has a number."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -281,8 +283,13 @@ def _size(tree: Any) -> int:
     return sum(leaf.numel() for leaf in flatten(tree))
 
 
-def _part(tree: Any, output: Any) -> Any:
-    return tree if output is None or isinstance(tree, Tensor) or tree is None else tree[output]
+def _part(tree: Any, entry: Scored) -> Any:
+    output = entry.output
+    if output is None or isinstance(tree, Tensor) or tree is None:
+        return tree
+    if isinstance(tree, dict) and output not in tree:
+        return tree.get(entry.output_name)  # weights of which this output has none, too
+    return tree[output]
 
 
 def _apart(scored: Iterable[Scored]) -> list[Scored]:
@@ -303,8 +310,8 @@ def _results(entry: Scored) -> list[tuple[str, Any]]:
 
 def _seen(entry: Scored, batch: Kept) -> tuple[Any, Any, Any]:
     """Return what a metric sees of a batch."""
-    weight = _part(batch.sample_weight, entry.output) if entry.weighted else None
-    return _part(batch.y_true, entry.output), _part(batch.y_pred, entry.output), weight
+    weight = _part(batch.sample_weight, entry) if entry.weighted else None
+    return _part(batch.y_true, entry), _part(batch.y_pred, entry), weight
 
 
 def _update(entry: Scored, batch: Kept) -> None:

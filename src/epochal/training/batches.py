@@ -45,7 +45,7 @@ def compute_loss(compiled: Compiled, y: Any, y_pred: Any, sample_weight: Any) ->
     """Return the loss of a batch with the layers' penalties (the default `compute_loss`)."""
     if not compiled.objective.resolved:
         problems = Problems("compute_loss")
-        compiled.objective.resolve(y, y_pred, problems)
+        compiled.objective.resolve(y, y_pred, sample_weight, problems)
         problems.raise_if_any()
     loss, _ = compiled.objective(y, y_pred, sample_weight)
     return loss + compiled.penalty() if compiled.regularized else loss

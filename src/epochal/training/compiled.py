@@ -119,7 +119,7 @@ class Compiled:
         if prediction is None or problems:
             return []
         if self.objective.given is not None or not self.own & {"train_step", "compute_loss"}:
-            self.objective.resolve(targets, prediction, problems)
+            self.objective.resolve(targets, prediction, batch[2], problems)
             self.objective.to(self.device)
         if batch[1] is not None and not problems:
             self.metrics.resolve(batch[1], prediction, self.objective.names, problems)

@@ -7,7 +7,15 @@ from torch import Tensor
 from epochal import losses
 from epochal.core.errors import EpochalError, Problems
 from epochal.losses import Loss
-from epochal.training.outputs import Output, outputs_of, per_output, select
+from epochal.training.outputs import (
+    Output,
+    check_weights,
+    outputs_of,
+    per_output,
+    select,
+    select_weight,
+    target_of,
+)
 
 __all__ = ["Objective"]
 
@@ -39,12 +47,13 @@ class Objective:
         self._only: Term | None = None
         self.names: tuple[str, ...] = ("loss",)
 
-    def resolve(self, y: Any, prediction: Any, problems: Problems) -> None:
+    def resolve(self, y: Any, prediction: Any, weights: Any, problems: Problems) -> None:
         """Settle which loss belongs to which output, and check targets against outputs.
 
         Args:
             y: All targets if they are arrays, else those of the first batch.
             prediction: The model's outputs for the first rows.
+            weights: The sample weights of some rows; None without.
             problems: Where to note what cannot work.
         """
         if self._losses is None:
@@ -59,18 +68,19 @@ class Objective:
             # One target and one loss for a model of several outputs: the loss takes them all.
             outputs = [Output(None, "")]
         given = per_output(self._losses, outputs, "loss", problems)
-        weights = per_output(self.loss_weights, outputs, "loss_weights", problems)
+        shares = per_output(self.loss_weights, outputs, "loss_weights", problems)
+        check_weights(weights, outputs, problems)
         self._terms = []
-        for output, loss, weight in zip(outputs, given, weights, strict=True):
+        for output, loss, share in zip(outputs, given, shares, strict=True):
             if loss is None:
                 continue
-            target, predicted = _pick(y, output, problems), select(prediction, output.key)
+            target, predicted = target_of(y, output, problems), select(prediction, output)
             if target is None:
                 continue
             if isinstance(loss, str):
                 loss = losses.resolve_crossentropy(target, predicted)
             self._check(loss, target, predicted, output, problems)
-            self._terms.append(Term(output, loss, 1.0 if weight is None else float(weight)))
+            self._terms.append(Term(output, loss, 1.0 if share is None else float(share)))
         several = len(self._terms) > 1
         parts = [f"{term.output.name}_loss" for term in self._terms] if several else []
         self.names = ("loss", *parts)
@@ -80,19 +90,15 @@ class Objective:
         """Return the total loss of a batch, and each output's own where there are several."""
         only = self._only
         if only is not None:
-            key = only.output.key
-            if key is None:
+            if only.output.key is None:
                 loss = only.loss(y, prediction, sample_weight)
             else:
-                loss = only.loss(
-                    select(y, key), select(prediction, key), select(sample_weight, key)
-                )
+                loss = only.loss(*_parts(y, prediction, sample_weight, only.output))
             return (loss if only.weight == 1.0 else loss * only.weight), []
         total: Any = 0.0
         parts = []
         for output, loss_of, weight in self._terms:
-            key = output.key
-            loss = loss_of(select(y, key), select(prediction, key), select(sample_weight, key))
+            loss = loss_of(*_parts(y, prediction, sample_weight, output))
             parts.append(loss.detach())
             total = total + loss * weight
         return total, parts
@@ -144,12 +150,6 @@ def _looked_up(loss: Any) -> Any:
     return losses.get(loss)
 
 
-def _pick(y: Any, output: Output, problems: Problems) -> Any:
-    if output.key is None or isinstance(y, Tensor):
-        return y
-    try:
-        return y[output.key]
-    except (KeyError, IndexError, TypeError):
-        have = list(y) if isinstance(y, dict) else f"{len(y)} entries"
-        problems.add(f"y has no targets for the output {output.name!r}; it has {have}")
-        return None
+def _parts(y: Any, prediction: Any, sample_weight: Any, output: Output) -> tuple[Any, Any, Any]:
+    """Return what an output's loss sees of a batch."""
+    return select(y, output), select(prediction, output), select_weight(sample_weight, output)

@@ -7,7 +7,15 @@ from torch import Tensor
 
 from epochal.core.errors import Problems, unknown_name
 
-__all__ = ["Output", "outputs_of", "per_output", "select"]
+__all__ = [
+    "Output",
+    "check_weights",
+    "outputs_of",
+    "per_output",
+    "select",
+    "select_weight",
+    "target_of",
+]
 
 
 class Output(NamedTuple):
@@ -67,6 +75,48 @@ def per_output(given: Any, outputs: list[Output], what: str, problems: Problems)
     return [given] * len(outputs)
 
 
-def select(tree: Any, key: Any) -> Any:
-    """Return the part of `tree` at an output's key; a single tensor stands for every output."""
-    return tree if key is None or tree is None or isinstance(tree, Tensor) else tree[key]
+def select(tree: Any, output: Output) -> Any:
+    """Return an output's part of predictions or targets; a single tensor stands for every output.
+
+    Targets may be a dict by the outputs' names, whatever the model returns.
+    """
+    key = output.key
+    if key is None or tree is None or isinstance(tree, Tensor):
+        return tree
+    return tree[output.name if isinstance(tree, dict) and key not in tree else key]
+
+
+def target_of(y: Any, output: Output, problems: Problems) -> Any:
+    """Return an output's part of the targets; None, with a note of it, if they have none for it."""
+    if output.key is None or isinstance(y, Tensor):
+        return y
+    try:
+        return select(y, output)
+    except (KeyError, IndexError, TypeError):
+        have = list(y) if isinstance(y, dict) else f"{len(y)} entries"
+        problems.add(f"y has no targets for the output {output.name!r}; it has {have}")
+        return None
+
+
+def select_weight(tree: Any, output: Output) -> Any:
+    """Return an output's part of sample weights; in a dict, what is not there counts as 1."""
+    if isinstance(tree, dict) and output.key is not None:
+        return tree.get(output.key, tree.get(output.name))
+    return select(tree, output)
+
+
+def check_weights(tree: Any, outputs: list[Output], problems: Problems) -> None:
+    """Note names and counts of sample weights that do not fit the outputs."""
+    if tree is None or isinstance(tree, Tensor) or outputs[0].key is None:
+        return
+    if isinstance(tree, dict):
+        known = [name for output in outputs for name in (output.key, output.name)]
+        for name in tree:
+            if name not in known:
+                names = [output.name for output in outputs]
+                problems.add(f"sample_weight: {unknown_name('output', name, names)}")
+    elif len(tree) != len(outputs):
+        problems.add(
+            f"sample_weight has {len(tree)} entries for a model of {len(outputs)} outputs; give "
+            "one for each output, a dict by name, or one array for all"
+        )

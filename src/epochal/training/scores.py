@@ -12,7 +12,7 @@ from epochal.core.errors import Problems
 from epochal.core.names import unique_name
 from epochal.logs import Direction, Scored
 from epochal.metrics import Metric, TorchMetric
-from epochal.training.outputs import outputs_of, per_output, select
+from epochal.training.outputs import outputs_of, per_output, select, target_of
 
 __all__ = ["MetricPlan"]
 
@@ -57,7 +57,8 @@ class MetricPlan:
             for output, entries in zip(outputs, lists, strict=True):
                 for typed, found in _listed(entries):
                     metric = found
-                    target, predicted = select(y, output.key), select(prediction, output.key)
+                    target = target_of(y, output, problems)
+                    predicted = select(prediction, output)
                     if metrics.is_accuracy(typed) and isinstance(target, Tensor):
                         metric = metrics.resolve_accuracy(typed, target, predicted)
                     names = [
@@ -65,7 +66,9 @@ class MetricPlan:
                         for name in metric.outputs or (typed,)
                     ]
                     keys = dict(zip(names, metric.outputs, strict=True)) if metric.outputs else None
-                    self.scored.append(Scored(names[0], metric, output.key, weighted, keys))
+                    self.scored.append(
+                        Scored(names[0], metric, output.key, weighted, keys, output.name)
+                    )
 
     def directions(self) -> dict[str, Direction | None]:
         """Return every name as far as it is known, with the way in which it gets better."""
