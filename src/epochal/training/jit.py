@@ -128,7 +128,7 @@ class CompiledStep:
         self._optimizer = optimizer
         self._precision = precision
         self._slack = _SLACK[precision]
-        self._weights = Weights(whole)
+        self._weights = Weights(nn.Module())  # none, until a step is compiled
         self._call: _Call | None = None
         self.works = True
         """Whether it is compiled, as far as has been tried."""
