@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 import epochal
 from epochal import layers
-from epochal.callbacks import BackupAndRestore, Callback, CSVLogger
+from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, ModelCheckpoint
 from epochal.cli.selftest.disks import FailingDisk, FastDisk
 from epochal.storage import Manifest, StorageError, list_checkpoints
 from epochal.storage.disk import use_disk
@@ -36,19 +36,21 @@ class Dies(Callback):
             raise ZeroDivisionError
 
 
-def train(folder, after=None, freq=1):
+def train(folder, after=None, freq=1, keep=2):
     set_random_seed(5)
     made = epochal.Sequential(
         [layers.Dense(3, activation="relu", input_dim=2), layers.Dropout(0.3), layers.Dense(1)]
     )
     made.compile(epochal.optimizers.Adam(0.1), "mse")
     backup = BackupAndRestore(
-        folder / "run", save_freq=freq, delete_checkpoint=False, asynchronous=False
+        folder / "run", save_freq=freq, keep=keep, delete_checkpoint=False, asynchronous=False
     )
-    used = [CSVLogger(folder / "log.csv"), backup]
+    rotating = ModelCheckpoint(folder / "kept-{epoch}.safetensors", max_to_keep=2)
+    used = [CSVLogger(folder / "log.csv"), rotating, backup]
     used += [] if after is None else [Dies(after)]
     history = made.fit(X, Y, batch_size=8, epochs=EPOCHS, verbose=0, callbacks=used)
-    return history.history, [w.tobytes() for w in made.get_weights()]
+    kept = {path.name: path.read_bytes() for path in folder.glob("kept-*")}
+    return history.history, [w.tobytes() for w in made.get_weights()], kept
 
 
 class Runs(RuleBasedStateMachine):
@@ -72,11 +74,21 @@ class Runs(RuleBasedStateMachine):
         listed = list_checkpoints(self.folder / "run", verify=True)
         return [one.sequence for one in listed if isinstance(one, Manifest)]
 
-    @rule(after=st.integers(0, 9), freq=st.sampled_from([1, 2, 5, "epoch"]))
-    def train_and_die(self, after, freq):
+    @rule(
+        after=st.integers(0, 9),
+        freq=st.sampled_from([1, 2, 5, "epoch"]),
+        keep=st.sampled_from([2, 3, 9]),
+    )
+    def train_and_die(self, after, freq, keep):
         with use_disk(FastDisk()), contextlib.suppress(ZeroDivisionError):
-            train(self.folder, after, freq)
+            train(self.folder, after, freq, keep)
         self.ledger = max([self.ledger, *self.verified()])
+
+    @rule()
+    def resume_to_the_end(self):
+        with use_disk(FastDisk()):
+            assert train(self.folder) == self.expected[0]
+        self.ledger = max(self.verified())
 
     @rule(
         at=st.integers(0, 120),

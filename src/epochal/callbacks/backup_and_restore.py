@@ -26,10 +26,11 @@ class BackupAndRestore(Callback):
     What comes back: weights and buffers, the optimizer, learning rates, moving averages, partly
     accumulated gradients, all random generators, the place in the data, the sums of the open
     epoch's metrics, the history and the state of every callback. `CSVLogger` cuts its file back to
-    what was saved; `TensorBoard` hides the steps that come again.
+    what was saved; so does `TensorBoard` with its event files.
 
-    SIGTERM and SIGINT let the update at hand end, save, and leave with code 143 or
-    `KeyboardInterrupt`; a second signal leaves at once.
+    SIGTERM and SIGINT let the update at hand end, or the batch of a validation, save, and leave
+    with code 143 or `KeyboardInterrupt`; a second signal leaves at once. A validation that was
+    left begins anew.
 
     Args:
         backup_dir: A folder for this run alone; it is made if it is missing.
