@@ -67,8 +67,8 @@ def test_a_fit_without_a_bar_imports_neither_files_nor_screens_nor_other_layers(
     imported = set(json.loads(done.stdout))
     unwanted = {
         *("h5py", "rich", "safetensors", "starlette", "matplotlib", "tensorboard"),
-        *("epochal.cli", "epochal.remote", "epochal.storage", "epochal.datasets", "epochal.utils"),
-        *("epochal.models.formats.table", "epochal.models.formats.legacy_h5"),
+        *("epochal.cli", "epochal.remote", "epochal.datasets", "epochal.utils"),
+        *("epochal.models.formats.table", "epochal.storage.archives", "epochal.storage.hdf5"),
         *("epochal.callbacks.tensorboard", "epochal.callbacks.backup_and_restore"),
         *("epochal.layers.builtin", "epochal.layers.attention", "epochal.stopping.outcomes"),
     }
