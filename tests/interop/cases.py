@@ -172,7 +172,32 @@ def attention(keras):
     return keras.Model(start, layers.Dense(2, activation="softmax")(x), name="attention")
 
 
-SEQUENTIALS = {"nested": (nested, (4, 6, 4)), "frozen": (frozen, (4, 3))}
+def measured(library):
+    """Return a model of three classes, for the metrics of `classes`."""
+    layers = library.layers
+    return library.Sequential(
+        [layers.Input(shape=(3,)), layers.Dense(3, activation="softmax")], name="measured"
+    )
+
+
+def classes(library):
+    """Return metrics whose arguments decide what they measure."""
+    kinds = library.metrics
+    return [
+        kinds.Precision(thresholds=[0.2, 0.35], name="at_two"),
+        kinds.Precision(top_k=2, name="of_two"),
+        kinds.Precision(class_id=1, thresholds=0.3),
+        kinds.Recall(class_id=2, name="of_last", thresholds=[0.1, 0.3, 0.4]),
+        kinds.Recall(top_k=1, class_id=0),
+    ]
+
+
+SEQUENTIALS = {
+    "nested": (nested, (4, 6, 4)),
+    "frozen": (frozen, (4, 3)),
+    "measured": (measured, (4, 3)),
+}
+MEASURED = {"model-measured": (classes, np.eye(3, dtype="float32")[[0, 1, 2, 1]])}
 FUNCTIONALS = {
     "chain": (chain, [(4, 8, 8, 2)]),
     "graph": (graph, [(4, 4), (4, 4)]),

@@ -4,8 +4,8 @@
 
 For each of Keras' backends (torch and jax by default) the two libraries exchange files of every
 layer, every optimizer, nested and functional models, in every format; what was opened here is saved
-again and opened there once more. Predictions, and the weights after five more steps of training
-from the state in the file, have to agree to 1e-5.
+again and opened there once more. Predictions, what the metrics of the file measure, and the weights
+after five more steps of training from the state in it have to agree to 1e-5.
 
 Keras lives in an environment of its own, `.venv-keras`, which is made if it is not there;
 KERAS_PYTHON=/path/to/python takes another that has Keras 3 and the backends, and
@@ -68,7 +68,7 @@ def judge(report, title, keras_reads):
     bad = {}
     for name in set(entries) - set(known):
         entry = entries[name]
-        values = (entry.get("prediction", 0.0), entry.get("weights", 0.0))
+        values = [entry.get(key, 0.0) for key in ("prediction", "weights", "metrics")]
         if "error" in entry or "warned" in entry or not max(values) <= TOLERANCE:
             bad[name] = entry
     good = [entry for name, entry in entries.items() if name not in (*bad, *known)]

@@ -3,9 +3,9 @@
     python side.py write LIBRARY FOLDER
     python side.py read  LIBRARY FOLDER REPORT
 
-`write` leaves for each case its files, what the model predicts, and its weights after five more
-steps of training. `read` opens each file, compares the predictions, trains the five steps from the
-state in the file and compares the weights.
+`write` leaves for each case its files, what the model predicts and its metrics measure, and its
+weights after five more steps of training. `read` opens each file, compares the predictions and what
+the file's metrics measure, trains the five steps from the state in it and compares the weights.
 """
 
 import json
@@ -33,6 +33,7 @@ def library_named(name):
         return keras
     import epochal
     import epochal.layers
+    import epochal.metrics
     import epochal.models
     import epochal.optimizers
 
@@ -80,6 +81,12 @@ def train(model, inputs, targets, steps):
         model.train_on_batch(x, y)
 
 
+def measured(model, inputs, targets):
+    """Return what the model's metrics measure, in the order of their names."""
+    values = model.evaluate(inputs[0], targets[0], return_dict=True, verbose=0)
+    return [np.asarray(values[name], "float32") for name in sorted(values)]
+
+
 def write(library, folder):
     """Write every case."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +102,13 @@ def write(library, folder):
         if name.startswith("optimizer-") and "sgd" not in name:
             # Where Keras and torch add epsilon differs, and tells in small gradients.
             targets = [50 * target for target in targets]
-        model.compile(cases.optimizer(library, optimizer), ["mean_squared_error"] * len(targets))
+        metrics, classes = cases.MEASURED.get(name, (None, None))
+        targets = targets if classes is None else [classes]
+        model.compile(
+            cases.optimizer(library, optimizer),
+            ["mean_squared_error"] * len(targets),
+            metrics=metrics and metrics(library),
+        )
         steps = 0 if kind in cases.RANDOM else 3
         train(model, inputs, targets, steps)
         for ending in FORMATS:
@@ -110,6 +123,7 @@ def write(library, folder):
                 path.unlink(missing_ok=True)
                 print(f"{library.__name__} cannot write {path.name}: {error}")
         outputs = predicted(model, inputs)
+        measures = measured(model, inputs, targets) if metrics else []
         train(model, inputs, targets, 5 if steps else 0)
         weights = model.get_weights()
         np.savez(
@@ -118,6 +132,7 @@ def write(library, folder):
             **{f"y{i}": y for i, y in enumerate(targets)},
             **{f"p{i}": p for i, p in enumerate(outputs)},
             **{f"w{i}": w for i, w in enumerate(weights)},
+            **{f"m{i}": m for i, m in enumerate(measures)},
             steps=steps,
         )
 
@@ -166,6 +181,10 @@ def read(library, folder, report, again=None):
                     model = opened(library, path, str(folder / f"{data.stem}.keras"))
                 inputs = parts(stored, "x")
                 entry = {"prediction": difference(predicted(model, inputs), parts(stored, "p"))}
+                measures = parts(stored, "m")
+                if measures and ending != ".weights.h5":
+                    found_here = measured(model, inputs, parts(stored, "y"))
+                    entry["metrics"] = difference(found_here, measures)
                 skipped = [str(w.message) for w in warned if "optimizer" in str(w.message)]
                 if skipped:
                     entry["warned"] = skipped[0][:200]

@@ -295,3 +295,28 @@ def test_a_lambda_is_refused_when_it_is_saved(tmp_path):
     model = epochal.Sequential([Dense(1, input_dim=3), Lambda(lambda x: x)])
     with pytest.raises(UsageError, match="a Lambda cannot be saved"):
         model.save(tmp_path / "m.keras")
+
+
+def test_metrics_and_losses_that_came_from_a_file_are_written_as_before(tmp_path):
+    # Keras refuses an entry that does not say which module its class is of.
+    model = epochal.Sequential([Dense(3, activation="softmax", input_dim=2)])
+    model.compile(
+        "sgd",
+        epochal.losses.CategoricalCrossentropy(label_smoothing=0.1),
+        metrics=[
+            epochal.metrics.Precision(thresholds=[0.2, 0.6], name="at_two"),
+            epochal.metrics.Recall(top_k=2, class_id=1),
+        ],
+    )
+    model.save(tmp_path / "a.keras")
+    load_model(tmp_path / "a.keras").save(tmp_path / "b.keras")
+    described = []
+    for name in ("a.keras", "b.keras"):
+        with zipfile.ZipFile(tmp_path / name) as archive:
+            described.append(json.loads(archive.read("config.json"))["compile_config"])
+    assert described[0]["metrics"] == described[1]["metrics"]
+    assert described[0]["loss"] == described[1]["loss"]
+    assert {entry["module"] for entry in described[1]["metrics"]} == {"keras.metrics"}
+    again = load_model(tmp_path / "b.keras").metrics
+    assert [metric.name for metric in again] == ["at_two", "recall"]
+    assert (again[0].thresholds, again[1].top_k, again[1].class_id) == ([0.2, 0.6], 2, 1)

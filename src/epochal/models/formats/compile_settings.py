@@ -158,8 +158,6 @@ def _each(value: Any, write: Callable[[Any], Any]) -> Any:
 def _loss(loss: Any, names: bool, torch_objects: bool) -> Any:
     if isinstance(loss, str) and (names or loss.lower() in ("crossentropy", "ce")):
         return loss
-    if isinstance(loss, Mapping):
-        return dict(loss)
     if inspect.isfunction(loss) and isinstance(losses.get(loss), losses.FunctionLoss):
         return _function(loss)
     found = losses.get(loss)
@@ -174,7 +172,7 @@ def _loss(loss: Any, names: bool, torch_objects: bool) -> Any:
 
 
 def _metric(metric: Any) -> Any:
-    if isinstance(metric, (str, Mapping)):
+    if isinstance(metric, str):
         return metric
     if inspect.isfunction(metric) and isinstance(metrics.get(metric), FunctionMetric):
         return _function(metric)
