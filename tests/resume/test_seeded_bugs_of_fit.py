@@ -132,6 +132,19 @@ def without_events(name):
     return dataclasses.replace(BY_NAME[name], events=False)
 
 
+def test_events_that_cannot_be_made_durable_end_with_an_error_that_names_them(quick):
+    operations = operations_of(BY_NAME["by epoch"], quick)
+    synced = [
+        at
+        for at, (kind, what) in enumerate(operations)
+        if (kind, "tfevents" in what) == ("sync", True)
+    ]
+    plans = [plan for plan in fault_points(operations) if plan[0].at in synced]
+    *_, report = fault_sweep(BY_NAME["by epoch"], quick, plans[:: max(1, len(plans) // 8)])
+    assert report.failures == []
+    assert report.raised > 5
+
+
 def test_operations_of_a_rotation_failing_or_losing_their_power_harm_nothing(quick):
     scenario = without_events("rotating")
     operations = operations_of(scenario, quick)

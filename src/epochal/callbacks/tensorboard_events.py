@@ -1,15 +1,18 @@
 """TensorBoard's event files: one writer for each folder, no TensorFlow."""
 
+import contextlib
+import errno
 import io
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from epochal.storage.atomic import StorageError, remove_file
 from epochal.storage.disk import disk
 
 __all__ = ["EventWriter", "cut_back", "ledger", "require_tensorboard", "scalars"]
@@ -113,12 +116,16 @@ def ledger(folder: Path, run_id: str) -> dict[str, int]:
     """Return how long each event file of a run is; what they hold is durable then."""
     found = {}
     for path in _files(folder, run_id):
-        handle = disk().open(path, os.O_RDONLY)
-        try:
-            disk().sync(handle)
-            found[path.name] = os.fstat(handle).st_size
-        finally:
-            disk().close(handle)
+        with _told("sync", path):
+            handle = disk().open(path, os.O_RDONLY)
+            try:
+                disk().sync(handle)
+                found[path.name] = os.fstat(handle).st_size
+            finally:
+                disk().close(handle)
+    if found:
+        with _told("sync", folder):  # a file without a name is none
+            disk().sync_folder(folder)
     return found
 
 
@@ -130,14 +137,25 @@ def cut_back(folder: Path, run_id: str, files: Mapping[str, int]) -> None:
     """
     for path in _files(folder, run_id):
         if path.name not in files:
-            disk().unlink(path)
+            remove_file(path)
             continue
         if path.stat().st_size > files[path.name]:
-            handle = disk().open(path, os.O_RDWR)
-            try:
-                disk().truncate(handle, files[path.name])
-            finally:
-                disk().close(handle)
+            with _told("cut", path):
+                handle = disk().open(path, os.O_RDWR)
+                try:
+                    disk().truncate(handle, files[path.name])
+                finally:
+                    disk().close(handle)
+
+
+@contextlib.contextmanager
+def _told(verb: str, path: Path) -> Iterator[None]:
+    """Let an error of the disk say which file it met, as every other one that a save meets."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"TensorBoard: cannot {verb} {path}: {error.strerror or error}"
+        raise StorageError(error.errno or errno.EIO, reason) from error
 
 
 def _open_last(folder: Path, suffix: str) -> Any:
