@@ -81,10 +81,12 @@ def test_a_process_killed_at_any_time_ends_the_same_when_it_is_started_again(
 
 
 def test_a_run_killed_many_times_in_a_row_still_ends_exactly_the_same(whole, tmp_path):
-    killed = 0
+    killed = starts = 0
     while killed < IN_A_ROW:
-        draw = random.Random(killed)
-        if killed % 4:  # while it imports or resumes: it comes no further
+        starts += 1
+        assert starts < 2 * IN_A_ROW + 4
+        draw = random.Random(starts)
+        if starts % 4:  # while it imports or resumes, or a finished run starts once more
             process = start(tmp_path)
             time.sleep(draw.uniform(0, whole[2] / 2))
         else:
