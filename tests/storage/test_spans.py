@@ -2,6 +2,7 @@
 
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -49,6 +50,17 @@ def test_a_file_that_shrinks_meanwhile_is_an_error(tmp_path):
         path.write_bytes(b"01")
         with pytest.raises(UsageError, match="became shorter while it was read"):
             span.read(0, 10)
+
+
+def test_a_system_that_cannot_read_at_an_offset_is_read_by_one_thread_at_a_time(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delattr(os, "preadv", raising=False)  # as on Windows
+    path = tmp_path / "a"
+    path.write_bytes(bytes(range(200)))
+    with open_span(path) as span, ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda at: span.read(at, 2), range(100))
+        assert list(found) == [bytes([at, at + 1]) for at in range(100)]
 
 
 def test_an_error_of_the_machine_is_a_storage_error(tmp_path):
