@@ -16,7 +16,7 @@ OUT = BENCHMARKS.parent / "runs" / "bench"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=[*NAMES, "saving"], metavar="NAME")
+    parser.add_argument("names", nargs="*", default=[*NAMES, "saving", "resuming"], metavar="NAME")
     parser.add_argument("--rounds", type=int, help="instead of each script's own number")
     arguments = parser.parse_args()
     names = arguments.names

@@ -19,7 +19,18 @@ from peers.child import WAYS
 
 BENCHMARKS = Path(__file__).resolve().parents[1]
 OUT = BENCHMARKS.parent / "runs" / "bench"
-OWN = ("moons", "overhead", "minivgg", "tabular", "sequence", "startup", "memory", "jit", "saving")
+OWN = (
+    "moons",
+    "overhead",
+    "minivgg",
+    "tabular",
+    "sequence",
+    "startup",
+    "memory",
+    "jit",
+    "saving",
+    "resuming",
+)
 
 # Losses of the check further from the loop by hand than this are not the same training.
 TOLERANCE = {"minivgg, batch 32, bfloat16": 0.05}
