@@ -1,5 +1,6 @@
 """The contract of a metric as users write it."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,28 @@ def test_metrics_in_attributes_are_reset_and_saved_with_their_owner() -> None:
     again = Composite()
     again.load_state_dict(metric.state_dict())
     assert float(again.result()) == 2.0
+
+
+def test_metrics_that_come_into_attributes_later_belong_to_their_owner_too() -> None:
+    metric = MeanAbsoluteError()
+    assert len(metric.variables) == 2
+    metric.more, metric.named, metric.single = [], {}, None
+    assert len(metric.variables) == 2
+    metric.more.append(Mean())
+    metric.named["one"] = Mean()
+    metric.single = Mean()
+    assert len(metric.variables) == 8
+    copied = copy.deepcopy(metric)
+    assert list(copied.state_dict()) == list(metric.state_dict())
+    metric.single = 3
+    del metric.more
+    assert list(metric.state_dict()) == [
+        "total",
+        "count",
+        "named['one'].total",
+        "named['one'].count",
+    ]
+    assert len(copied.variables) == 8
 
 
 class ResetsOld(Composite):

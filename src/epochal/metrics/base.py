@@ -22,7 +22,9 @@ __all__ = ["Metric"]
 T = TypeVar("T")
 _RESETS = ("reset_states", "reset_state")
 
-# What is no metric and holds none.
+# Attributes of every metric that hold no part of it.
+_OWN = ("_weights", "_shared", "_places")
+# What is no metric and holds none; whether it is one takes ten times as long to ask.
 _PLAIN = frozenset({str, int, float, bool, type(None), FunctionType, Weight, Tensor, torch.dtype})
 
 
@@ -65,6 +67,12 @@ class Metric(Configurable, ABC):
     coalesce=True)` and not inherited: a subclass that overrides something says so itself."""
 
     _shared: dict[Any, Any] | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        # Every reading of a metric looks for its parts, and most of what it has is none.
+        if type(value) not in _PLAIN and name not in _OWN and isinstance(value, _HOLDERS):
+            vars(self).setdefault("_places", {})[name] = None
 
     def __init_subclass__(cls, *, coalesce: bool = False, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -122,7 +130,7 @@ class Metric(Configurable, ABC):
     @property
     def variables(self) -> list[Weight]:
         """The weights in the order they were added, then those of metrics kept in attributes."""
-        return list(self._named_weights().values())
+        return list(self._named_weights().values() if self._parts() else self._weights)
 
     @property
     def weights(self) -> list[Weight]:
@@ -211,7 +219,7 @@ class Metric(Configurable, ABC):
         own = {
             name: value
             for name, value in vars(self).items()
-            if name not in ("_weights", "_shared") and _is_plain(value)
+            if name not in _OWN and _is_plain(value)
         }
         return {"weights": self.state_dict(), "attributes": copy.deepcopy(own)}
 
@@ -284,12 +292,10 @@ class Metric(Configurable, ABC):
     def _parts(self) -> dict[str, "Metric"]:
         """Return the metrics kept in attributes, each once, by where they stand."""
         found: dict[str, Metric] = {}
-        for attribute, value in vars(self).items():
-            # Quickly: every reading of a metric comes by here, and asking whether something is a
-            # Metric, an abstract class, takes ten times as long as looking up its type.
-            if type(value) in _PLAIN or value is self._weights:
-                continue
-            if not isinstance(value, (list, tuple, dict, Metric)):
+        own = vars(self)
+        for attribute in own.get("_places", ()):
+            value = own.get(attribute)
+            if not isinstance(value, _HOLDERS) or (type(value) is dict and not value):
                 continue
             for path, leaf in leaves_with_paths(value, attribute):
                 if isinstance(leaf, Metric) and not any(leaf is part for part in found.values()):
@@ -305,6 +311,10 @@ class Metric(Configurable, ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name!r}>"
+
+
+# What may hold a metric, or be one.
+_HOLDERS = (list, tuple, dict, Metric)
 
 
 def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
