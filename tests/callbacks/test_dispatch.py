@@ -163,3 +163,29 @@ def test_with_several_steps_in_one_call_the_last_ones_are_told_too(small):
     model.fit(rows, rows, callbacks=shows, **arguments)
     assert shows.trained[-1][0] == 300
     assert all(batch in counts.batches for batch, _ in shows.trained)
+
+
+def test_rows_are_counted_for_each_pass_though_a_callback_evaluates_in_the_middle_of_one(small):
+    model, rows, arguments = small
+
+    class Asks(Callback):
+        def on_train_begin(self, logs=None):
+            self.seen = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                self.model.evaluate(rows[:5], rows[:5], verbose=0)
+                self.model.predict(rows[:3], verbose=0)
+            self.seen.append(self.model.rows_seen)
+
+        def on_test_batch_end(self, batch, logs=None):
+            self.seen.append(self.model.rows_seen)
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen.append(self.model.rows_seen)
+
+    asks = Asks()
+    arguments |= {"batch_size": 3, "validation_data": (rows[:4], rows[:4]), "callbacks": asks}
+    model.fit(rows[:8], rows[:8], **arguments)
+    trained, validated = [(3, 8), (6, 8), (8, 8)], [(3, 4), (4, 4)]
+    assert asks.seen == [*trained, *validated, (8, 8)]

@@ -37,6 +37,8 @@ class Returned:
         self._means: dict[str, RunningMean] = {}
         self._last: dict[str, Any] = {}
         self._fixed: Mapping[str, Any] | None = None
+        self.rows = 0
+        """How many rows the pass has seen."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,6 +56,7 @@ class Returned:
                 f"train_step or test_step returned a {type(returned).__name__}; return a dict of "
                 "logs, such as {'loss': loss}"
             )
+        self.rows += size
         for name, value in returned.items():
             self._last[name] = set_aside(value)
             if name not in self._metrics and _is_number(self._last[name]):
@@ -79,13 +82,13 @@ class Returned:
     def state_dict(self) -> dict[str, Any]:
         """Return the sums of the pass, for a checkpoint in its middle."""
         means = {name: mean.state_dict() for name, mean in self._means.items()}
-        return {"means": means, "last": dict(self._last)}
+        return {"means": means, "last": dict(self._last), "rows": self.rows}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what `state_dict` returned."""
         for name, mean in state["means"].items():
             self._means.setdefault(name, RunningMean()).load_state_dict(mean)
-        self._last = dict(state["last"])
+        self._last, self.rows = dict(state["last"]), state["rows"]
 
     def close(self) -> None:
         """Nothing is left to be computed."""

@@ -41,6 +41,11 @@ class RunningMean:
         self._values: list[Tensor] = []
         self._weights: list[int] = []
 
+    @property
+    def weight(self) -> float:
+        """The sum of all weights so far."""
+        return self._weight + sum(self._weights)
+
     def add(self, value: Tensor, weight: int) -> None:
         """Add one batch's mean and its size."""
         self._values.append(value)

@@ -136,6 +136,11 @@ class Scoreboard:
         """Whether there is any metric, so that the step has to hand over outputs."""
         return bool(self._scored)
 
+    @property
+    def rows(self) -> int:
+        """How many rows the pass has seen."""
+        return int(next(iter(self._means.values())).weight)
+
     def add_loss(self, loss: Tensor, size: int, parts: Sequence[Tensor] = ()) -> None:
         """Add one batch's loss, and the losses of its single outputs if there are several."""
         self._add_loss(loss, size)

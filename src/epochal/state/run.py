@@ -100,8 +100,6 @@ class Run:
         """Where a run that goes on stood; None for one that begins."""
         self.trained = False
         """Whether a run that goes on stood in a validation: all batches of its epoch are used."""
-        self.rows = 0
-        """How many rows of its epoch a run that goes on has used."""
         self.last_logs: dict[str, Any] = {}
         """What the last finished epoch logged."""
         self._board: Board | None = None
@@ -190,7 +188,7 @@ class Run:
         for callback, state in self._paired(tree["callbacks"]):
             callback.before_resume(state)
         self.start = Position(*tree["position"])
-        self.trained, self.rows = tree["trained"], tree["rows"]
+        self.trained = tree["trained"]
         return self.start
 
     def doubts(self) -> Iterable[str]:
@@ -294,7 +292,6 @@ class Run:
             "validation": None if self.validation is None else self.validation.position(0),
             "board": None if self._board is None else self._board.state_dict(),
             "metrics": [metric.everything() for metric in self._metrics(position)],
-            "rows": self.model.rows_seen[0],
             "trained": False,
         }
 

@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from epochal.core.errors import Problems, UsageError
 from epochal.core.trees import map_leaves
-from epochal.data import Batch, Feed
+from epochal.data import Batch
 from epochal.layers import Layer
 from epochal.logs import LogNames, Scoreboard, Scored
 from epochal.optimizers import Optimizer
@@ -22,7 +22,7 @@ from epochal.training.objective import Objective
 from epochal.training.scores import MetricPlan
 from epochal.training.turns import Turns
 
-__all__ = ["Compiled", "FirstLook"]
+__all__ = ["Compiled", "FirstLook", "Pass"]
 
 Passing = Literal["one", "positions", "names"]
 
@@ -35,6 +35,15 @@ class FirstLook(NamedTuple):
     """All targets if they are arrays, so that every label is checked; else the batch's."""
     whole: bool
     """Whether to run the whole batch; else two rows of it do."""
+
+
+class Pass(NamedTuple):
+    """What callbacks may ask of a pass over data."""
+
+    seen: Callable[[], int]
+    """Returns how many rows it has seen."""
+    samples: int
+    """How many it has; 0 if nobody knows."""
 
 
 class Compiled:
@@ -78,7 +87,8 @@ class Compiled:
         self.regularized: list[Layer] = []
         self.resolved = False
         self.is_fitting = False
-        self.rows_seen = (0, 0)
+        self.present: Pass = Pass(int, 0)
+        """The pass over data that is under way, or was the last."""
         self.batch_loss: Any = None
         """The loss of the last training batch, on the device: reading it may wait."""
 
@@ -200,9 +210,10 @@ class Compiled:
         """Return a fresh scoreboard for one pass over data."""
         return Scoreboard(self.objective.names, [*self.metrics.scored, *extra])
 
-    def count_rows(self, size: int, feed: Feed, *, first: bool) -> None:
-        """Note how many rows of a pass have been seen, for callbacks that show it."""
-        self.rows_seen = ((0 if first else self.rows_seen[0]) + size, feed.samples or 0)
+    @property
+    def rows_seen(self) -> tuple[int, int]:
+        """How many rows the present pass has seen, and how many it has (0 if nobody knows)."""
+        return self.present.seen(), self.present.samples
 
     def tracked(self) -> list[str]:
         """Return the names of the metrics that a step of the user's own updates itself."""

@@ -11,7 +11,7 @@ from epochal.core.trees import map_leaves
 from epochal.data import Feed
 from epochal.logs import Logs, Moment, Returned, Scored
 from epochal.state import Position
-from epochal.training.compiled import Compiled
+from epochal.training.compiled import Compiled, Pass
 from epochal.training.plan import EvaluatePlan, FitPlan, PredictPlan
 from epochal.training.step import as_data, batch_size, predict_step, test_step, train_step
 
@@ -70,10 +70,9 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
     board = Returned(compiled.tracked()) if own else compiled.scoreboard()
     plan.run.open(board)
     batches, told, given = done, done - done % every, plan.feed.epoch(epoch)
-    if done:
-        compiled.rows_seen = (plan.run.rows, 0)
-        if plan.run.trained:  # it was left in its validation
-            told, given = done, iter(())
+    compiled.present = Pass(lambda: board.rows, plan.feed.samples or 0)
+    if done and plan.run.trained:  # it was left in its validation
+        told, given = done, iter(())
     for batches, batch in enumerate(given, start=done + 1):
         if begins and (every == 1 or batches % every == 1):
             callbacks.call_batch("on_train_batch_begin", batches - 1)
@@ -86,12 +85,10 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
                 compiled.batch_loss = returned.get("loss")
             else:
                 train_step(compiled, batch, board)
-        if ends:
-            compiled.count_rows(batch_size(batch[0]), plan.feed, first=batches == 1)
-            if batches % every == 0 and callbacks.due("on_train_batch_end"):
-                logs = Logs(board.names, board.moment().read, plan.unlisted())
-                callbacks.call_batch("on_train_batch_end", batches - 1, logs)
-                told = batches
+        if ends and batches % every == 0 and callbacks.due("on_train_batch_end"):
+            logs = Logs(board.names, board.moment().read, plan.unlisted())
+            callbacks.call_batch("on_train_batch_end", batches - 1, logs)
+            told = batches
         if model.stop_training:
             break
         if saves:
@@ -128,6 +125,8 @@ def evaluate_feed(
     callbacks.on_test_begin()
     model.eval()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard(extra)
+    # A callback may evaluate inside of an epoch.
+    outer, compiled.present = compiled.present, Pass(lambda: board.rows, feed.samples or 0)
     with torch.no_grad():
         for batches, batch in enumerate(feed.epoch(epoch), start=1):
             if begins:
@@ -138,12 +137,10 @@ def evaluate_feed(
                 outputs = test_step(compiled, batch, board)
                 if watched:
                     callbacks.take_predictions(batch[1], outputs, batch[2])
-            if ends:
-                compiled.count_rows(batch_size(batch[0]), feed, first=batches == 1)
-                if callbacks.due("on_test_batch_end"):
-                    logs = Logs(board.names, board.moment().read)
-                    callbacks.call_batch("on_test_batch_end", batches - 1, logs)
-                    told = batches
+            if ends and callbacks.due("on_test_batch_end"):
+                logs = Logs(board.names, board.moment().read)
+                callbacks.call_batch("on_test_batch_end", batches - 1, logs)
+                told = batches
             if saves:
                 callbacks.leave_point()
             if model.stop_evaluating:
@@ -154,6 +151,7 @@ def evaluate_feed(
     board.close()
     moment = board.moment()
     callbacks.on_test_end(Logs(board.names, moment.read))
+    compiled.present = outer
     return moment
 
 
@@ -170,10 +168,12 @@ def run_predict(plan: PredictPlan) -> Any:
     model, callbacks = plan.model, plan.callbacks
     ends = bool(callbacks.hooks("on_predict_batch_end"))
     own = "predict_step" in plan.compiled.own
-    outputs, told = [], 0
+    outputs, told, seen = [], 0, 0
     with _released(plan), torch.no_grad():
         model.eval()
         model.stop_predicting = False
+        outer = plan.compiled.present
+        plan.compiled.present = Pass(lambda: seen, plan.feed.samples or 0)
         callbacks.on_predict_begin()
         for index, batch in enumerate(plan.feed.epoch(0)):
             callbacks.call_batch("on_predict_batch_begin", index)
@@ -182,16 +182,16 @@ def run_predict(plan: PredictPlan) -> Any:
                 model.predict_step(as_data(batch)) if own else predict_step(plan.compiled, batch)
             )
             outputs.append(output)
-            if ends:
-                plan.compiled.count_rows(batch_size(batch[0]), plan.feed, first=index == 0)
-                if callbacks.due("on_predict_batch_end"):
-                    callbacks.call_batch("on_predict_batch_end", index, _as_arrays(output))
-                    told = len(outputs)
+            seen += batch_size(batch[0])
+            if ends and callbacks.due("on_predict_batch_end"):
+                callbacks.call_batch("on_predict_batch_end", index, _as_arrays(output))
+                told = len(outputs)
             if model.stop_predicting:
                 break
         if ends and told < len(outputs):
             callbacks.call_batch("on_predict_batch_end", len(outputs) - 1, _as_arrays(outputs[-1]))
         callbacks.on_predict_end()
+        plan.compiled.present = outer
         return joined(outputs)
 
 
