@@ -295,8 +295,12 @@ class Metric(Configurable, ABC):
         own = vars(self)
         for attribute in own.get("_places", ()):
             value = own.get(attribute)
-            if not isinstance(value, _HOLDERS) or (type(value) is dict and not value):
-                continue
+            if not isinstance(value, _HOLDERS):
+                continue  # something else by now
+            if not isinstance(value, Metric):
+                inside = value.values() if isinstance(value, dict) else value
+                if _PLAIN.issuperset(map(type, inside)):
+                    continue  # numbers, as thresholds are: no need to walk through them
             for path, leaf in leaves_with_paths(value, attribute):
                 if isinstance(leaf, Metric) and not any(leaf is part for part in found.values()):
                     found[path] = leaf
