@@ -145,13 +145,13 @@ class Timer(Callback):
 
     def table(self) -> "Table":
         """Return the mean seconds of an epoch and their shares, longest first."""
+        from rich.table import Table
+
         sums: dict[str, float] = {}
         for epoch in self.epochs:
             for name, seconds in epoch.items():
                 sums[name] = sums.get(name, 0.0) + seconds
         total = sums.pop("total", 0.0)
-        from rich.table import Table
-
         table = Table(title=f"Time of an epoch (mean of {len(self.epochs)})", title_justify="left")
         table.add_column("what")
         table.add_column("ms", justify="right")

@@ -21,7 +21,7 @@ from epochal.core.random import epoch_generator, epoch_order
 from epochal.core.trees import flatten, map_leaves
 from epochal.data.arrays import to_tensors
 from epochal.data.feed import Batch, Feed
-from epochal.data.transfer import Transfer
+from epochal.data.transfer import Transfer, pinning_pays
 
 __all__ = ["IterableFeed", "LoaderFeed"]
 
@@ -297,7 +297,7 @@ class LoaderFeed(IterableFeed):
             sampler=self._sampler,
             # Its own, or each pass would draw from the generator that dropout draws from.
             generator=epoch_generator(seed, 0),
-            pin_memory=Transfer(device).pins,
+            pin_memory=pinning_pays(device),
         )
         super().__init__(loader, device=device, name=name, weigh=weigh)
         self.samples = len(self._sampler)

@@ -3,7 +3,12 @@
 import torch
 from torch import Tensor
 
-__all__ = ["Transfer"]
+__all__ = ["Transfer", "pinning_pays"]
+
+
+def pinning_pays(device: torch.device | None) -> bool:
+    """Whether pinned memory is worth its price on the way to a device."""
+    return device is not None and device.type == "cuda"
 
 
 class Transfer:
@@ -25,11 +30,9 @@ class Transfer:
 
     def __init__(self, device: torch.device | None, *, kept: bool = True) -> None:
         self.device = device
-        self.pins = device is not None and device.type == "cuda"
-        """Whether pinned memory is worth its price."""
         self._kept = kept
         self._stream: torch.cuda.Stream | None = None
-        if self.pins:
+        if pinning_pays(device):
             self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def __call__(self, tensor: Tensor) -> Tensor:
@@ -47,7 +50,7 @@ class Transfer:
 
     def gather(self, tensor: Tensor, rows: Tensor) -> Tensor:
         """Return some rows of a tensor where they are needed."""
-        if not self.pins or tensor.device == self.device:
+        if self._stream is None or tensor.device == self.device:
             return self(tensor.index_select(0, rows.to(tensor.device, non_blocking=True)))
         shape = (len(rows), *tensor.shape[1:])
         pinned = torch.empty(shape, dtype=tensor.dtype, pin_memory=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from epochal import losses, metrics, optimizers
 from epochal.core.errors import UsageError
@@ -20,6 +20,7 @@ from epochal.models.formats.named_tensors import (
     assign,
     compare,
     give_optimizer,
+    optimizer_state,
     tensors_of,
 )
 from epochal.storage import StoredTensors, open_tensors, parse_json, save_tensors
@@ -57,13 +58,9 @@ class Safetensors(Format):
         compiled = _settings(model)
         if compiled is not None:
             notes["compile"] = json.dumps(compiled)
-        if model.optimizer is not None and model.optimizer.built:
-            numbers = {}
-            for name, value in model.optimizer.state_dict().items():
-                if isinstance(value, Tensor):
-                    tensors[_OPTIMIZER + name] = value
-                else:
-                    numbers[name] = value
+        state, numbers = optimizer_state(model)
+        if numbers is not None:
+            tensors |= {_OPTIMIZER + name: value for name, value in state.items()}
             notes["optimizer"] = json.dumps(numbers)
         save_tensors(path, tensors, notes, make_folder=True)
 
