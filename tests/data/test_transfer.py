@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from epochal.data import ArrayFeed
-from epochal.data.iterable_feed import IterableFeed, LoaderFeed
+from epochal.data import ArrayFeed, IterableFeed, LoaderFeed
 from epochal.data.transfer import Transfer
 
 GPU = torch.device("cuda:0")

@@ -5,6 +5,7 @@ import signal
 
 import pytest
 import torch
+from dying import Dies
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import epochal
@@ -250,16 +251,6 @@ def test_a_validation_is_left_with_every_callback_that_writes(tmp_path):
     with pytest.raises(SystemExit):
         train(tmp_path / "cut", Asks(2, 1))
     assert train(tmp_path / "cut") == whole
-
-
-class Dies(Callback):
-    def __init__(self, after):
-        self.left = after
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.left -= 1
-        if self.left < 0:
-            raise ZeroDivisionError
 
 
 @pytest.mark.parametrize(("at", "dies"), [(5, 2), (8, 3)])

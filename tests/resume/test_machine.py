@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dying import Dies
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 import epochal
 from epochal import layers
-from epochal.callbacks import BackupAndRestore, Callback, CSVLogger, ModelCheckpoint
+from epochal.callbacks import BackupAndRestore, CSVLogger, ModelCheckpoint
 from epochal.cli.selftest.disks import FailingDisk, FastDisk
 from epochal.storage import Manifest, StorageError, list_checkpoints
 from epochal.storage.disk import use_disk
@@ -24,16 +25,6 @@ from epochal.utils import set_random_seed
 X = torch.randn(20, 2, generator=torch.Generator().manual_seed(0))
 Y = X.sum(1, keepdim=True)
 EPOCHS = 4
-
-
-class Dies(Callback):
-    def __init__(self, after):
-        self.left = after
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.left -= 1
-        if self.left < 0:
-            raise ZeroDivisionError
 
 
 def train(folder, after=None, freq=1, keep=2):

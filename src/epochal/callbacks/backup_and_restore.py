@@ -112,6 +112,7 @@ class BackupAndRestore(Callback):
         """Open the folder, and prepare the newest verified run in it to be brought back."""
         self.close()
         self._run = run
+        run.follow()
         self._store = CheckpointStore(self.backup_dir, keep=self.keep)
         run.id = self._store.run_id
         self._saver = AsyncSaver(self._store) if self.asynchronous else None
@@ -135,7 +136,8 @@ class BackupAndRestore(Callback):
             return
         for doubt in run.doubts():
             warnings.warn(
-                f"BackupAndRestore: the run goes on, but its last bits may differ: {doubt}",
+                "BackupAndRestore: the run goes on, but may not end bit for bit as it would have: "
+                f"{doubt}",
                 stacklevel=2,
             )
         saved_at = _clock(checkpoint.manifest.saved_at)

@@ -8,10 +8,21 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-__all__ = ["Generators", "capture_generators", "restore_generators", "restore_own"]
+__all__ = [
+    "Generators",
+    "Readings",
+    "capture_generators",
+    "described",
+    "read_generators",
+    "restore_generators",
+    "restore_own",
+]
 
 Generators: TypeAlias = dict[str, Any]
 """The states of all generators: tensors, and what JSON can hold."""
+
+Readings: TypeAlias = dict[str, Any]
+"""The same as the libraries give them: cheap to take at every batch."""
 
 Owners: TypeAlias = Mapping[str, object]
 
@@ -30,17 +41,32 @@ def capture_generators(owners: Owners | None = None) -> Generators:
         >>> first == (torch.rand(()).item(), random.random(), np.random.rand())
         True
     """
-    states: Generators = {
-        "python": _of_python(random.getstate()),
-        "numpy": json.dumps(_plain(np.random.get_state(legacy=False))),
+    return described(read_generators(owners))
+
+
+def read_generators(owners: Owners | None = None) -> Readings:
+    """Return what `described` makes the states of all generators of, in a fraction of the time."""
+    readings: Readings = {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(legacy=False),
         "torch": torch.get_rng_state(),
         "devices": {},
-        "own": {path: _state(found) for path, found in _own(owners)},
+        "own": {path: _reading(found) for path, found in _own(owners)},
     }
     if torch.cuda.is_available():
         devices = range(torch.cuda.device_count())
-        states["devices"] = {str(index): torch.cuda.get_rng_state(index) for index in devices}
-    return states
+        readings["devices"] = {str(index): torch.cuda.get_rng_state(index) for index in devices}
+    return readings
+
+
+def described(readings: Readings) -> Generators:
+    """Return what was read as tensors, and what JSON can hold."""
+    return {
+        **readings,
+        "python": _described(readings["python"]),
+        "numpy": _described(readings["numpy"]),
+        "own": {path: _described(state) for path, state in readings["own"].items()},
+    }
 
 
 def restore_generators(states: Generators, owners: Owners | None = None) -> None:
@@ -86,12 +112,18 @@ def _own(owners: Owners | None) -> Iterator[tuple[str, Any]]:
                 yield f"{name}/{attribute}", value
 
 
-def _state(generator: Any) -> Any:
+def _reading(generator: Any) -> Any:
     if isinstance(generator, torch.Generator):
         return generator.get_state()
     if isinstance(generator, np.random.Generator):
-        return json.dumps(_plain(generator.bit_generator.state))
-    return _of_python(generator.getstate())
+        return generator.bit_generator.state
+    return generator.getstate()
+
+
+def _described(state: Any) -> Any:
+    if isinstance(state, Mapping):  # NumPy's
+        return json.dumps(_plain(state))
+    return _of_python(state) if isinstance(state, tuple) else state
 
 
 def _put(generator: Any, state: Any) -> None:

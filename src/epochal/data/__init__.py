@@ -4,7 +4,8 @@ from epochal.data.array_feed import ArrayFeed
 from epochal.data.arrays import is_arrays
 from epochal.data.bad_values import column_labels, non_finite
 from epochal.data.feed import Batch, Feed, FixedSteps
-from epochal.data.iterable_feed import IterableFeed, LoaderFeed
+from epochal.data.iterable_feed import IterableFeed
+from epochal.data.loader_feed import LoaderFeed
 from epochal.data.sources import (
     Arrays,
     Feeding,

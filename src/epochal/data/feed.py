@@ -42,6 +42,9 @@ class Feed(ABC):
         """Return what a run that goes on must find again: the same numbers of rows and batches."""
         return {"rows": self.samples, "batches": self.steps}
 
+    def follow(self) -> None:  # noqa: B027  most find a place without notes
+        """Be told, before the first pass, that its `position` will be asked for."""
+
     def position(self, batches: int) -> Any:
         """Return where the feed stands once `batches` of the present pass have been used.
 
@@ -60,6 +63,10 @@ class Feed(ABC):
 
     def unresumable(self) -> str | None:
         """Return why no place inside of a pass can be found again; None if it can."""
+        return None
+
+    def doubt(self) -> str | None:
+        """Return why later passes may not come exactly as they would have; None if they do."""
         return None
 
     def close(self) -> None:  # noqa: B027  most feeds hold nothing open
@@ -114,6 +121,10 @@ class FixedSteps(Feed):
         return islice(self._endless(), self.steps - done)
 
     @override
+    def follow(self) -> None:
+        self.feed.follow()
+
+    @override
     def describe(self) -> dict[str, Any]:
         return {**self.feed.describe(), "batches": self.steps}
 
@@ -135,6 +146,10 @@ class FixedSteps(Feed):
     @override
     def unresumable(self) -> str | None:
         return self.feed.unresumable()
+
+    @override
+    def doubt(self) -> str | None:
+        return self.feed.doubt()
 
     @override
     def close(self) -> None:

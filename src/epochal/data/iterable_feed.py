@@ -1,29 +1,26 @@
 """Batches that come from a DataLoader, a generator or any other iterable."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sized
-from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
+from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from epochal.core.errors import Problems, UsageError
 from epochal.core.generators import (
-    Generators,
     capture_generators,
     restore_generators,
     restore_own,
 )
-from epochal.core.random import epoch_generator, epoch_order
 from epochal.core.trees import flatten, map_leaves
 from epochal.data.arrays import to_tensors
 from epochal.data.feed import Batch, Feed
-from epochal.data.transfer import Transfer, pinning_pays
+from epochal.data.positions import Replayed, finder_of, keeps_workers, owners_of
+from epochal.data.transfer import Transfer
 
-__all__ = ["IterableFeed", "LoaderFeed"]
+__all__ = ["IterableFeed", "length"]
 
 _AS_THEY_ARE = {torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool}
 
@@ -59,13 +56,12 @@ class IterableFeed(Feed):
         self.name = name
         self.weigh = weigh
         self.once = iter(source) is source if isinstance(source, Iterator) else False
-        self.steps = _length(source)
+        self.steps = length(source)
         self._ahead: tuple[Batch, Iterator[Any]] | None = None
         self._used = False
-        self._began: Generators | None = None
-        self._last: Any = None
+        self._last: Batch | None = None
         self._resumed: Any = None
-        self._iterator: Iterator[Any] | None = None
+        self._finder = finder_of(source, name)
         # A generator may fill the same arrays again for its next batch, and targets are kept for
         # the metrics; a DataLoader makes new ones.
         self._reuses = not isinstance(source, DataLoader)
@@ -74,7 +70,7 @@ class IterableFeed(Feed):
     @override
     def peek(self) -> Batch:
         if self._ahead is None:
-            iterator = self._begin()
+            iterator = self._finder.begin()
             try:
                 first = next(iterator)
             except StopIteration:
@@ -89,131 +85,70 @@ class IterableFeed(Feed):
     def epoch(self, epoch: int) -> Iterator[Batch]:
         self._set_epoch(epoch)
         resumed, self._resumed = self._resumed, None
-        if resumed is not None and resumed["batches"]:
-            iterator = self._forward(resumed)
+        found = None if resumed is None else self._found(resumed)
+        if found is not None:
+            iterator = found
         elif self._ahead is not None:
-            first, iterator = self._ahead
+            self._last, iterator = self._ahead
             self._ahead = None
-            self._last, self._iterator = first, iterator
-            yield first
+            yield self._last
         elif self.once and self._used:
             return
         else:
-            iterator = self._begin()
+            iterator = self._finder.begin()
         self._used = True
-        self._iterator = iterator
         for item in iterator:
             self._last = batch = self._batch(item)
             yield batch
 
     @override
+    def follow(self) -> None:
+        self._finder.followed = True
+
+    @override
     def position(self, batches: int) -> Any:
         if self._resumed is not None:
             return self._resumed  # nothing was used since
-        position = {
+        return {
             "batches": batches,
             # Whether the first batch, which was looked at, still waits to be used.
             "ahead": self._ahead is not None,
-            "own": capture_generators(self._owners())["own"],
+            "own": capture_generators(owners_of(self.source))["own"],
+            "place": self._finder.place(batches, self._last),
         }
-        stateful: Any = self._stateful()
-        if stateful is not None:
-            # A loader that met the end while it filled its last batch has let the dataset end too.
-            fetcher = getattr(self._iterator, "_dataset_fetcher", None)
-            ended = bool(batches) and bool(getattr(fetcher, "ended", False))
-            return {**position, "state": stateful.state_dict(), "ended": ended}
-        if not batches:
-            return position
-        return {**position, "began": self._began, "last": _digest(self._last)}
 
     @override
     def resume(self, position: Any) -> None:
-        if self.once or position["batches"]:
-            self._resumed = position
         if position["ahead"]:
             return  # nothing was used yet, neither then nor now
-        stateful: Any = self._stateful()
-        if stateful is not None or not self.once or not position["batches"]:
-            self._ahead = None  # drawn before the generators were put back
+        self._resumed = position
+        if self._ahead is not None and self.once and isinstance(self._finder, Replayed):
+            self._finder.ahead = self._ahead
+        elif self._ahead is not None and keeps_workers(self.source):
+            loader: Any = self.source
+            loader._iterator = None  # its workers drew random numbers for what was ahead
+        self._ahead = None  # drawn before the generators were put back
         self._used = True
-        restore_own(position["own"], self._owners())
-        if stateful is not None:
-            stateful.load_state_dict(position["state"])
+        restore_own(position["own"], owners_of(self.source))
 
-    def _begin(self) -> Iterator[Any]:
-        """Begin a pass, and note what its order may be drawn from."""
-        self._began = capture_generators(self._owners())
-        return iter(self.source)
+    @override
+    def doubt(self) -> str | None:
+        if not keeps_workers(self.source):
+            return None
+        return (
+            f"the workers of the DataLoader {self.name} live on from epoch to epoch "
+            "(persistent_workers=True), and what they had come to is lost with them: a dataset "
+            "that draws random numbers, or remembers what it gave, gives other rows now"
+        )
 
-    def _forward(self, position: Any) -> Iterator[Any]:
-        """Return an iterator of what comes after the batches that were used.
-
-        Raises:
-            UsageError: If the data that are passed over are not those that were used.
-        """
-        present = capture_generators(self._owners())
-        if "state" in position and not self._indexed():
-            # It was told where it stands.
-            iterator = iter(()) if position["ended"] else iter(self.source)
-            restore_generators(present, self._owners())  # a loader draws a seed for its workers
-            return iterator
-        used = position["batches"]
-        if self._ahead is not None:  # an iterator cannot be begun again
-            last, iterator = self._ahead
-            self._ahead = None
-            used -= 1
-        else:
-            restore_generators(position["began"], self._owners())
-            last, iterator = None, self._begin()
-        indices = getattr(iterator, "_next_index", None)
-        if indices is not None and self._indexed():
-            for _ in range(used):
-                indices()  # the order alone, without loading anything
-        else:
-            item = None
-            for passed in islice(iterator, used):
-                item = passed
-            last = last if item is None else self._batch(item)
-            if last is None or _digest(last) != position["last"]:
-                raise UsageError(
-                    f"{self.name} does not give the batches it gave before the interruption: batch "
-                    f"{position['batches']} is another one. A run can only go on inside of an "
-                    "epoch if its data come in the same order again; seed what shuffles them, or "
-                    "save by epoch"
-                )
-        restore_generators(present, self._owners())
+    def _found(self, position: Any) -> Iterator[Any] | None:
+        """Return the pass that goes on at a place; None where a new one is to begin."""
+        owners = owners_of(self.source)
+        present = capture_generators(owners)
+        place = {**position["place"], "batches": position["batches"]}
+        iterator = self._finder.find(place, self._batch) if position["place"] else None
+        restore_generators(present, owners)
         return iterator
-
-    def _stateful(self) -> object | None:
-        """Return what says itself where it stands: the source, or the dataset it reads from.
-
-        A worker process has a dataset of its own, about which nobody here knows anything.
-        """
-        if _has_state(self.source):
-            return self.source
-        dataset = getattr(self.source, "dataset", None)
-        if getattr(self.source, "num_workers", 1) == 0 and _has_state(dataset):
-            return dataset
-        return None
-
-    def _indexed(self) -> bool:
-        """Whether a loader asks a Dataset for rows, in an order of one of torch's samplers.
-
-        Then the order alone is counted forward; any other sampler may remember what it gave.
-        """
-        source = self.source
-        if not isinstance(source, DataLoader) or source.num_workers:
-            return False
-        if isinstance(source.dataset, IterableDataset) or _has_state(source):
-            return False
-        samplers = (source.sampler, source.batch_sampler)
-        return all(type(s).__module__.startswith("torch.utils.data") for s in samplers if s)
-
-    def _owners(self) -> dict[str, object]:
-        found: dict[str, object] = {"source": self.source}
-        for name in ("sampler", "batch_sampler", "dataset"):
-            found[name] = getattr(self.source, name, None)
-        return found
 
     @override
     def close(self) -> None:
@@ -264,108 +199,8 @@ class IterableFeed(Feed):
         return map_leaves(self._transfer, made)
 
 
-class LoaderFeed(IterableFeed):
-    """Batches of a DataLoader, made from a Dataset in an order that `(seed, epoch)` fixes.
-
-    Args:
-        dataset: A map-style Dataset.
-        batch_size: Rows in a batch.
-        shuffle: Whether to shuffle.
-        seed: With the epoch's number it fixes the order.
-        device: Where batches go.
-        name: What to call it in errors.
-        weigh: Gives the sample weights of a batch's targets, or None.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset[Any],
-        *,
-        batch_size: int,
-        shuffle: bool,
-        seed: int,
-        device: torch.device | None = None,
-        name: str = "x",
-        weigh: Callable[[Any], Tensor] | None = None,
-    ) -> None:
-        self.batch_size = batch_size
-        self._dataset = dataset
-        self._sampler = _Order(_length(dataset) or 0, seed, shuffle)
-        loader: DataLoader[Any] = DataLoader(
-            dataset,
-            batch_size=batch_size,
-            sampler=self._sampler,
-            # Its own, or each pass would draw from the generator that dropout draws from.
-            generator=epoch_generator(seed, 0),
-            pin_memory=pinning_pays(device),
-        )
-        super().__init__(loader, device=device, name=name, weigh=weigh)
-        self.samples = len(self._sampler)
-
-    @override
-    def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "batch size": self.batch_size}
-
-    @override
-    def position(self, batches: int) -> Any:
-        own = capture_generators({"dataset": self._dataset})["own"]
-        ahead = self._ahead is not None
-        return {"batches": batches, "ahead": ahead, "own": own, "seed": str(self._sampler.seed)}
-
-    @override
-    def resume(self, position: Any) -> None:
-        self._sampler.seed = int(position["seed"])
-        self._sampler.skip = position["batches"] * self.batch_size
-        if not position["ahead"]:
-            self._ahead = None
-            restore_own(position["own"], {"dataset": self._dataset})
-
-    @override
-    def _set_epoch(self, epoch: int) -> None:
-        if epoch != self._sampler.epoch:
-            self._ahead = None  # looked at in the order of another epoch
-        self._sampler.epoch = epoch
-
-
-class _Order(Sampler[int]):
-    """The rows of one epoch."""
-
-    def __init__(self, size: int, seed: int, shuffle: bool) -> None:
-        self.size = size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.epoch = 0
-        self.skip = 0
-
-    def __len__(self) -> int:
-        return self.size
-
-    @override
-    def __iter__(self) -> Iterator[int]:
-        skip, self.skip = self.skip, 0
-        if not self.shuffle:
-            return iter(range(skip, self.size))
-        return iter(epoch_order(self.size, self.seed, self.epoch)[skip:].tolist())
-
-
-def _has_state(source: Any) -> bool:
-    """Whether a source says itself where it stands, as torchdata's StatefulDataLoader does."""
-    return callable(getattr(source, "state_dict", None)) and callable(
-        getattr(source, "load_state_dict", None)
-    )
-
-
-def _digest(batch: Any) -> str:
-    """Return a hash of a batch's values."""
-    found = hashlib.sha256()
-    for leaf in flatten(list(batch)):
-        values = leaf.detach().cpu().contiguous()
-        found.update(f"{values.dtype} {tuple(values.shape)}".encode())
-        found.update(values.reshape(-1).view(torch.uint8).numpy())
-    return found.hexdigest()
-
-
-def _length(source: object) -> int | None:
+def length(source: object) -> int | None:
+    """Return how many batches (or rows) a source has, or None if it does not know."""
     if not isinstance(source, Sized):
         return None
     try:

@@ -22,7 +22,8 @@ from epochal.data.arrays import (
 )
 from epochal.data.class_weights import class_weights
 from epochal.data.feed import Feed
-from epochal.data.iterable_feed import IterableFeed, LoaderFeed
+from epochal.data.iterable_feed import IterableFeed
+from epochal.data.loader_feed import LoaderFeed
 
 __all__ = ["Arrays", "Feeding", "Source", "array_feed", "make_feed", "make_validation_feed"]
 __all__ += ["split_off", "to_arrays", "with_class_weight"]

@@ -106,6 +106,12 @@ class Run:
         self._waiting: dict[str, Any] | None = None
         self._held: _Held | None = None
 
+    def follow(self) -> None:
+        """Be told, before anything is trained, that the run will be captured."""
+        for feed in (self.feed, self.validation):
+            if feed is not None:
+                feed.follow()
+
     def hold(self, position: Position, validating: Collection[_Stateful]) -> None:
         """Keep what a validation may change, so that the run can be left in the middle of one.
 
@@ -192,11 +198,16 @@ class Run:
         return self.start
 
     def doubts(self) -> Iterable[str]:
-        """Return why the run that was prepared may go on in other last bits than it would have."""
+        """Return why the run that was prepared may not end bit for bit as it would have."""
         saved = (self._waiting or {}).get("conditions", {})
         for name, value in conditions().items():
             if saved.get(name) != value:
                 yield f"{name} was {saved.get(name)} and is {value}"
+        if self.start is not None and self.start.epoch:
+            for feed in (self.feed, self.validation):
+                doubt = None if feed is None else feed.doubt()
+                if doubt is not None:
+                    yield doubt
 
     def restore(self) -> None:
         """Put back what `prepare` has taken; the sums of an open epoch wait for `open`."""

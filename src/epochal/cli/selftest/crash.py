@@ -16,6 +16,10 @@ from epochal.storage.disk import Disk, use_disk
 __all__ = ["CrashReport", "KillPoint", "kill_points", "kill_sweep"]
 
 
+EARLY = 40
+"""Up to which operation a run that resumes is killed: it opens the folder and cleans up."""
+
+
 class KillPoint(NamedTuple):
     """Where to kill.
 
@@ -51,17 +55,23 @@ def kill_points(
 
     Args:
         operations: What a run that is left alone does.
-        limit: How many points at most; then a sample of them.
-        seed: What the sample is drawn with.
+        limit: How many points: a sample of them, or more pairs.
+        seed: What both are drawn with.
     """
     points = [KillPoint(at) for at in range(len(operations))]
     points += [KillPoint(at, half=True) for at, op in enumerate(operations) if op.kind == "write"]
     draw = random.Random(seed)
-    # The resuming run is killed as well, early: while it opens the folder and cleans up.
-    points += [KillPoint(at, again=draw.randrange(40)) for at in range(0, len(operations), 4)]
-    if limit is not None and limit < len(points):
-        points = sorted(draw.sample(points, limit), key=lambda point: (point.at, point.half))
-    return points
+    # The resuming run is killed as well.
+    points += [KillPoint(at, again=draw.randrange(EARLY)) for at in range(0, len(operations), 4)]
+    if limit is None:
+        return points
+    if limit < len(points):
+        points = draw.sample(points, limit)
+    else:
+        pairs = [KillPoint(at, again=n) for at in range(len(operations)) for n in range(EARLY)]
+        left = sorted(set(pairs) - set(points))
+        points += draw.sample(left, min(limit - len(points), len(left)))
+    return sorted(points, key=lambda point: (point.at, point.half, point.again or 0))
 
 
 def kill_sweep(

@@ -1,0 +1,109 @@
+"""Batches of a DataLoader that is made here, from a Dataset."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from typing_extensions import override
+
+from epochal.core.generators import capture_generators, restore_own
+from epochal.core.random import epoch_generator, epoch_order
+from epochal.data.iterable_feed import IterableFeed, length
+from epochal.data.positions import has_state
+from epochal.data.transfer import pinning_pays
+
+__all__ = ["LoaderFeed"]
+
+
+class LoaderFeed(IterableFeed):
+    """Batches of a DataLoader, made from a Dataset in an order that `(seed, epoch)` fixes.
+
+    Args:
+        dataset: A map-style Dataset.
+        batch_size: Rows in a batch.
+        shuffle: Whether to shuffle.
+        seed: With the epoch's number it fixes the order.
+        device: Where batches go.
+        name: What to call it in errors.
+        weigh: Gives the sample weights of a batch's targets, or None.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset[Any],
+        *,
+        batch_size: int,
+        shuffle: bool,
+        seed: int,
+        device: torch.device | None = None,
+        name: str = "x",
+        weigh: Callable[[Any], Tensor] | None = None,
+    ) -> None:
+        self.batch_size = batch_size
+        self._dataset = dataset
+        self._sampler = _Order(length(dataset) or 0, seed, shuffle)
+        loader: DataLoader[Any] = DataLoader(
+            dataset,
+            batch_size=batch_size,
+            sampler=self._sampler,
+            # Its own, or each pass would draw from the generator that dropout draws from.
+            generator=epoch_generator(seed, 0),
+            pin_memory=pinning_pays(device),
+        )
+        super().__init__(loader, device=device, name=name, weigh=weigh)
+        self.samples = len(self._sampler)
+
+    @override
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "batch size": self.batch_size}
+
+    @override
+    def position(self, batches: int) -> Any:
+        dataset: Any = self._dataset
+        return {
+            "batches": batches,
+            "ahead": self._ahead is not None,
+            "own": capture_generators({"dataset": dataset})["own"],
+            "state": dataset.state_dict() if has_state(dataset) else None,
+            "seed": str(self._sampler.seed),
+        }
+
+    @override
+    def resume(self, position: Any) -> None:
+        self._sampler.seed = int(position["seed"])
+        self._sampler.skip = position["batches"] * self.batch_size
+        if not position["ahead"]:
+            self._ahead = None
+            restore_own(position["own"], {"dataset": self._dataset})
+            dataset: Any = self._dataset
+            if position["state"] is not None:
+                dataset.load_state_dict(position["state"])
+
+    @override
+    def _set_epoch(self, epoch: int) -> None:
+        if epoch != self._sampler.epoch:
+            self._ahead = None  # looked at in the order of another epoch
+        self._sampler.epoch = epoch
+
+
+class _Order(Sampler[int]):
+    """The rows of one epoch."""
+
+    def __init__(self, size: int, seed: int, shuffle: bool) -> None:
+        self.size = size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+        self.skip = 0
+
+    def __len__(self) -> int:
+        return self.size
+
+    @override
+    def __iter__(self) -> Iterator[int]:
+        skip, self.skip = self.skip, 0
+        if not self.shuffle:
+            return iter(range(skip, self.size))
+        return iter(epoch_order(self.size, self.seed, self.epoch)[skip:].tolist())
