@@ -10,7 +10,8 @@ from epochal import data
 from epochal.core.errors import Problems
 from epochal.data import Batch, Feeding, Source
 from epochal.logs import Logs
-from epochal.training.compiled import Compiled, FirstLook
+from epochal.training.compiled import Compiled
+from epochal.training.dry_run import FirstLook, choose_passing, dry_run, leaves_alone
 from epochal.training.step import as_data, test_step, train_step
 
 __all__ = [
@@ -88,7 +89,7 @@ def predict_on_batch(compiled: Compiled, x: Any) -> Any:
     problems.raise_if_any()
     assert feed is not None  # make_feed notes a problem where it returns none
     x = feed.peek()[0]
-    compiled.choose_passing(x, problems)
+    choose_passing(compiled, x, problems)
     problems.raise_if_any()
     model = compiled.model
     training = model.training
@@ -104,7 +105,7 @@ def _settle(call: str, compiled: Compiled, batch: Batch) -> None:
     """Settle losses and metrics by the first batch, where a step of the user's own came before."""
     if not compiled.resolved:
         problems = Problems(call)
-        compiled.prepare(FirstLook(batch, batch[1], whole=True), problems)
+        dry_run(compiled, FirstLook(batch, batch[1], whole=True), problems)
         problems.raise_if_any()
 
 
@@ -126,7 +127,7 @@ def _batch(
     problems.raise_if_any()
     assert arrays is not None  # noted above
     batch = data.array_feed(arrays, Feeding(_ALL, compiled.device)).peek()
-    if not compiled.leaves_alone(call.replace("_on_batch", "_step")):
-        compiled.prepare(FirstLook(batch, batch[1], whole=False), problems)
+    if not leaves_alone(compiled, call.replace("_on_batch", "_step")):
+        dry_run(compiled, FirstLook(batch, batch[1], whole=False), problems)
     problems.raise_if_any()
     return batch

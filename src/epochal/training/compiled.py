@@ -1,17 +1,12 @@
-"""What `compile` settled, and what the first look at the data added to it."""
+"""What `compile` settled, and the dry run added to it."""
 
 import contextlib
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
-from epochal.core.errors import Problems, UsageError
-from epochal.core.trees import map_leaves
-from epochal.data import Batch
 from epochal.layers import Layer
 from epochal.logs import LogNames, Scoreboard, Scored
 from epochal.optimizers import Optimizer
@@ -22,19 +17,10 @@ from epochal.training.objective import Objective
 from epochal.training.scores import MetricPlan
 from epochal.training.turns import Turns
 
-__all__ = ["Compiled", "FirstLook", "Pass"]
+__all__ = ["Compiled", "Pass", "Passing"]
 
 Passing = Literal["one", "positions", "names"]
-
-
-class FirstLook(NamedTuple):
-    """What a model is tried on before training."""
-
-    batch: Batch
-    targets: Any
-    """All targets if they are arrays, so that every label is checked; else the batch's."""
-    whole: bool
-    """Whether to run the whole batch; else two rows of it do."""
+"""How inputs reach `forward`: as one argument, or several by position or name."""
 
 
 class Pass(NamedTuple):
@@ -106,55 +92,11 @@ class Compiled:
             return self.model(x)
         return self.model(*x) if self.passing == "positions" else self.model(**x)
 
-    def prepare(
-        self, look: FirstLook, problems: Problems, extra: MetricPlan | None = None
-    ) -> list[Scored]:
-        """Run the model on the first rows, without training, and settle what depends on shapes.
-
-        This builds lazy layers, and finds wrong shapes, labels and losses before anything changed.
-
-        Args:
-            look: What to run it on.
-            problems: Where to note what cannot work.
-            extra: Metrics that one call asks for beside the compiled ones.
-
-        Returns:
-            The extra metrics in their places.
-        """
-        batch, targets, whole = look
-        self._settle_execution()
-        rows = batch if whole else map_leaves(lambda leaf: leaf[:2], batch)
-        self.model.note_inputs(rows[0])
-        prediction = self._dry_run(rows[0], problems)
-        if prediction is None or problems:
-            return []
-        if self.objective.given is not None or not self.own & {"train_step", "compute_loss"}:
-            self.objective.resolve(targets, prediction, batch[2], problems)
-            self.objective.to(self.device)
-        if batch[1] is not None and not problems:
-            self.metrics.resolve(batch[1], prediction, self.objective.names, problems)
-            if extra is not None:
-                names = [*self.objective.names, *self.metrics.names]
-                extra.resolve(batch[1], prediction, names, problems)
-        self.resolved = not problems
-        return [] if extra is None else extra.scored
-
-    def _settle_execution(self) -> None:
+    def settle_execution(self) -> None:
         """Fit the way steps are run to where the model is."""
         self.casting = casting(self.execution.precision, self.device)
         if self.fast is None and self.execution.jit:
             self.fast = CompiledStep(_Whole(self), self.optimizer, self.execution.precision)
-
-    def leaves_alone(self, step: str) -> bool:
-        """Whether a step is the user's own, and the model has all its weights.
-
-        What such a step does with a batch is its own business, so the model is not tried on one.
-        """
-        return step in self.own and not _unbuilt(self.model)
-
-    def choose_passing(self, x: Any, problems: Problems) -> None:
-        """Settle how the inputs reach the model's `forward`."""
-        self.passing = _passing(self.model.input_signature(), x, problems)
 
     @property
     def scheduled(self) -> bool:
@@ -264,32 +206,6 @@ class Compiled:
             directions["learning_rate"] = None
         return LogNames(directions, complete="train_step" not in self.own, validates=validation)
 
-    def _dry_run(self, x: Any, problems: Problems) -> Any:
-        self.choose_passing(x, problems)
-        if problems:
-            return None
-        training = self.model.training
-        self.model.eval()
-        try:
-            fork = torch.random.fork_rng(enabled=not _unbuilt(self.model))
-            with torch.no_grad(), fork, self.casting:
-                # `self.forward` spelt out, so that a user's traceback is short.
-                if self.passing == "one":
-                    return self.model(x)
-                return self.model(*x) if self.passing == "positions" else self.model(**x)
-        except UsageError as error:
-            problems.add(str(error))
-            return None
-        except Exception as error:
-            shapes = map_leaves(lambda leaf: f"{tuple(leaf.shape)} {leaf.dtype}", x)
-            error.add_note(
-                f"raised by the model's forward on the first rows of x, {shapes}, before training "
-                "began; nothing has been changed"
-            )
-            raise
-        finally:
-            self.model.train(training)
-
 
 class _Whole(nn.Module):
     """A model with its loss, as the one module that a compiler is given."""
@@ -305,33 +221,3 @@ class _Whole(nn.Module):
             prediction = self._compiled.forward(x)
             loss, parts = self._compiled.loss(x, y, prediction, sample_weight)
         return loss, parts, prediction
-
-
-def _unbuilt(model: nn.Module) -> bool:
-    """Whether weights are still to be made; they are drawn from the global generator."""
-    return any(isinstance(m, Layer) and not m.built for m in model.modules()) or any(
-        is_lazy(p) for p in model.parameters()
-    )
-
-
-def _passing(signature: inspect.Signature, x: Any, problems: Problems) -> Passing:
-    """Return how the inputs reach `forward`: as one argument, or several by position or name."""
-    parameters = list(signature.parameters.values())
-    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    takes = [p.name for p in parameters if p.kind in plain]
-    required = [p.name for p in parameters if p.kind in plain and p.default is p.empty]
-    anything = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    if isinstance(x, Mapping):
-        if len(required) <= 1 and not set(x) <= set(takes):
-            return "one"
-        if set(required) <= set(x) and set(x) <= set(takes):
-            return "names"
-        problems.add(f"forward takes {takes}; x has the keys {list(x)}: name them alike")
-    elif isinstance(x, (tuple, list)):
-        if len(x) > 1 and (anything or len(required) <= len(x) <= len(takes)) and len(takes) > 1:
-            return "positions"
-        if len(required) > 1:
-            problems.add(f"forward takes {len(required)} inputs {required}; x has {len(x)}")
-    elif len(required) > 1:
-        problems.add(f"forward takes {len(required)} inputs {required}; x is one tensor")
-    return "one"

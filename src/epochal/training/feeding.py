@@ -9,7 +9,7 @@ from epochal import data
 from epochal.core.errors import Problems
 from epochal.data import ArrayFeed, Arrays, Feed, Feeding, FixedSteps, Source
 from epochal.training.arguments import FitArguments
-from epochal.training.compiled import FirstLook
+from epochal.training.dry_run import FirstLook
 
 __all__ = ["FitFeeds", "feed_of_one_pass", "feeds_of_fit", "first_look"]
 

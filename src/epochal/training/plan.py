@@ -15,6 +15,7 @@ from epochal.logs import LogNames, Logs, Moment, Returned, Scored
 from epochal.state import Run
 from epochal.training.arguments import FitArguments, Verbose, check_numbers, check_shared
 from epochal.training.compiled import Compiled
+from epochal.training.dry_run import choose_passing, dry_run, leaves_alone
 from epochal.training.feeding import feed_of_one_pass, feeds_of_fit, first_look
 from epochal.training.scores import MetricPlan
 
@@ -158,11 +159,11 @@ def plan_fit(model: Any, compiled: Compiled, given: FitArguments) -> FitPlan:
         problems.raise_if_any()
         raise AssertionError  # unreachable: no feeds is always a problem
     feed, validation = feeds.train, feeds.validation
-    if not compiled.leaves_alone("train_step"):
-        compiled.prepare(first_look(feed, feeds.targets), problems)
-    if validation is not None and not problems and not compiled.leaves_alone("test_step"):
+    if not leaves_alone(compiled, "train_step"):
+        dry_run(compiled, first_look(feed, feeds.targets), problems)
+    if validation is not None and not problems and not leaves_alone(compiled, "test_step"):
         found = Problems("validation_data")
-        compiled.prepare(first_look(validation), found)
+        dry_run(compiled, first_look(validation), found)
         for text in found:
             problems.add(f"validation_data: {text}")
     history = _built_in(callbacks, verbose)
@@ -211,8 +212,8 @@ def plan_evaluate(
     shown = check_shared(batch_size, steps, verbose, problems)
     feed = feed_of_one_pass(source, batch_size, steps, compiled.device, problems)
     extra: list[Scored] = []
-    if not compiled.leaves_alone("test_step"):
-        extra = compiled.prepare(first_look(feed), problems, MetricPlan(metrics))
+    if not leaves_alone(compiled, "test_step"):
+        extra = dry_run(compiled, first_look(feed), problems, MetricPlan(metrics))
     elif metrics is not None:
         problems.add("metrics= needs the model's own test_step to be left as it is")
     hooks = CallbackList(callbacks)
@@ -245,7 +246,7 @@ def plan_predict(
     feed = feed_of_one_pass(Source(x), batch_size, steps, compiled.device, problems)
     if "predict_step" not in compiled.own:
         x_first = feed.peek()[0]
-        compiled.choose_passing(x_first, problems)
+        choose_passing(compiled, x_first, problems)
         model.note_inputs(x_first)
     problems.raise_if_any()
     return PredictPlan(model, compiled, feed, _driven(model, callbacks, shown, feed))

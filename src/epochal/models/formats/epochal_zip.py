@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from epochal.core.errors import Problems, UsageError
 from epochal.core.trees import map_leaves
 from epochal.core.version import __version__
-from epochal.layers import Layer
 from epochal.models.formats import module_trees, torch_objects
 from epochal.models.formats.base import Format
 from epochal.models.formats.boundary import check_size
@@ -23,6 +21,7 @@ from epochal.models.registering import registered
 from epochal.storage import Archive, StoredTensors, open_archive, write_archive
 from epochal.storage.exact_json import decode_exact, encode_exact
 from epochal.storage.tensor_bytes import TensorBytes, check_tensors
+from epochal.training.dry_run import choose_passing, unbuilt
 
 __all__ = ["EpochalZip"]
 
@@ -204,22 +203,16 @@ def _see_inputs(model: Any, described: Any) -> None:
         return
     x = _zeros(described)
     model.note_inputs(x)
-    if all(is_built(module) for module in model.modules()):
+    if not unbuilt(model):
         return
     bare, problems = model._compiled_or_bare(), Problems("the model's inputs")
-    bare.choose_passing(x, problems)
+    choose_passing(bare, x, problems)
     problems.raise_if_any()
     training = model.training
     with torch.no_grad():
         model.eval()
         bare.forward(x)
         model.train(training)
-
-
-def is_built(module: nn.Module) -> bool:
-    """Return whether a module has all its weights."""
-    lazy = any(nn.parameter.is_lazy(one) for one in module.parameters(recurse=False))
-    return not lazy and not (isinstance(module, Layer) and not module.built)
 
 
 def _zeros(described: Any) -> Any:
