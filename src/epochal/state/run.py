@@ -18,7 +18,7 @@ from epochal.state.packing import pack, unpack
 
 __all__ = ["Position", "Run"]
 
-VERSION = 2
+VERSION = 3
 
 
 class Position(NamedTuple):
