@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from epochal.callbacks import CallbackList, History
+from epochal.callbacks.batch_hooks import BatchHooks
 from epochal.core.trees import map_leaves
 from epochal.data import Feed
 from epochal.logs import Logs, Moment, Returned, Scored
@@ -61,21 +62,21 @@ def run_fit(plan: FitPlan) -> History:
 def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned | None:
     """Train on the batches of one epoch, of which some may be done; None if the data gave none."""
     model, callbacks, compiled = plan.model, plan.callbacks, plan.compiled
-    begins = bool(callbacks.hooks("on_train_batch_begin"))
-    ends = bool(callbacks.hooks("on_train_batch_end"))
-    saves = bool(callbacks.savers)
-    own = "train_step" in compiled.own
-    every, turns = compiled.execution.steps_per_execution, compiled.turns
+    saves, own, turns = bool(callbacks.savers), "train_step" in compiled.own, compiled.turns
+    every, batches, given = compiled.execution.steps_per_execution, done, plan.feed.epoch(epoch)
+    if done and plan.run.trained:  # it was left in its validation: its last batch was told
+        every, given = 1, iter(())
+    hooks = BatchHooks(callbacks, "train", every, done)
     model.train()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard()
     plan.run.open(board)
-    batches, told, given = done, done - done % every, plan.feed.epoch(epoch)
     compiled.present = Pass(lambda: board.rows, plan.feed.samples or 0)
-    if done and plan.run.trained:  # it was left in its validation
-        told, given = done, iter(())
+
+    def logs() -> Logs:
+        return Logs(board.names, board.moment().read, plan.unlisted())
+
     for batches, batch in enumerate(given, start=done + 1):
-        if begins and (every == 1 or batches % every == 1):
-            callbacks.call_batch("on_train_batch_begin", batches - 1)
+        hooks.begin(batches - 1)
         if turns.asked:
             turns.give_way()  # to a save in another thread, between two steps
         with turns.lock:
@@ -85,17 +86,12 @@ def train_epoch(plan: FitPlan, epoch: int, done: int = 0) -> Moment | Returned |
                 compiled.batch_loss = returned.get("loss")
             else:
                 train_step(compiled, batch, board)
-        if ends and batches % every == 0 and callbacks.due("on_train_batch_end"):
-            logs = Logs(board.names, board.moment().read, plan.unlisted())
-            callbacks.call_batch("on_train_batch_end", batches - 1, logs)
-            told = batches
+        hooks.end(batches - 1, logs)
         if model.stop_training:
             break
         if saves:
             callbacks.save_point(Position(epoch, batches))
-    if ends and told < batches:
-        logs = Logs(board.names, board.moment().read, plan.unlisted())
-        callbacks.call_batch("on_train_batch_end", batches - 1, logs)
+    hooks.finish(logs)
     if batches < (plan.feed.steps or 1) and not model.stop_training:
         plan.ran_out(epoch, batches)
         if not batches:
@@ -116,38 +112,33 @@ def evaluate_feed(
 ) -> Moment | Returned:
     """Pass once over the data without training, and return its losses and metrics."""
     model = compiled.model
-    begins = bool(callbacks.hooks("on_test_batch_begin"))
-    ends = bool(callbacks.hooks("on_test_batch_end"))
-    saves = bool(callbacks.savers)
-    own = "test_step" in compiled.own
-    batches = told = 0
+    saves, own = bool(callbacks.savers), "test_step" in compiled.own
+    hooks = BatchHooks(callbacks, "test")
     watched = compiled.is_fitting and any(c.takes_predictions for c in callbacks)
     callbacks.on_test_begin()
     model.eval()
     board = Returned(compiled.tracked()) if own else compiled.scoreboard(extra)
     # A callback may evaluate inside of an epoch.
     outer, compiled.present = compiled.present, Pass(lambda: board.rows, feed.samples or 0)
+
+    def logs() -> Logs:
+        return Logs(board.names, board.moment().read)
+
     with torch.no_grad():
-        for batches, batch in enumerate(feed.epoch(epoch), start=1):
-            if begins:
-                callbacks.call_batch("on_test_batch_begin", batches - 1)
+        for index, batch in enumerate(feed.epoch(epoch)):
+            hooks.begin(index)
             if isinstance(board, Returned):
                 board.add(model.test_step(as_data(batch)), batch_size(batch[0]))
             else:
                 outputs = test_step(compiled, batch, board)
                 if watched:
                     callbacks.take_predictions(batch[1], outputs, batch[2])
-            if ends and callbacks.due("on_test_batch_end"):
-                logs = Logs(board.names, board.moment().read)
-                callbacks.call_batch("on_test_batch_end", batches - 1, logs)
-                told = batches
+            hooks.end(index, logs)
             if saves:
                 callbacks.leave_point()
             if model.stop_evaluating:
                 break
-    if ends and told < batches:
-        logs = Logs(board.names, board.moment().read)
-        callbacks.call_batch("on_test_batch_end", batches - 1, logs)
+    hooks.finish(logs)
     board.close()
     moment = board.moment()
     callbacks.on_test_end(Logs(board.names, moment.read))
@@ -166,9 +157,12 @@ def run_evaluate(plan: EvaluatePlan) -> dict[str, Any]:
 def run_predict(plan: PredictPlan) -> Any:
     """Return the outputs for all of the data as NumPy arrays."""
     model, callbacks = plan.model, plan.callbacks
-    ends = bool(callbacks.hooks("on_predict_batch_end"))
-    own = "predict_step" in plan.compiled.own
-    outputs, told, seen = [], 0, 0
+    hooks, own = BatchHooks(callbacks, "predict"), "predict_step" in plan.compiled.own
+    outputs, seen = list[Any](), 0
+
+    def logs() -> dict[str, Any]:
+        return {"outputs": map_leaves(lambda leaf: leaf.cpu().numpy(), outputs[-1])}
+
     with _released(plan), torch.no_grad():
         model.eval()
         model.stop_predicting = False
@@ -176,28 +170,20 @@ def run_predict(plan: PredictPlan) -> Any:
         plan.compiled.present = Pass(lambda: seen, plan.feed.samples or 0)
         callbacks.on_predict_begin()
         for index, batch in enumerate(plan.feed.epoch(0)):
-            callbacks.call_batch("on_predict_batch_begin", index)
+            hooks.begin(index)
             batch = (batch[0], None, None)
             output = (
                 model.predict_step(as_data(batch)) if own else predict_step(plan.compiled, batch)
             )
             outputs.append(output)
             seen += batch_size(batch[0])
-            if ends and callbacks.due("on_predict_batch_end"):
-                callbacks.call_batch("on_predict_batch_end", index, _as_arrays(output))
-                told = len(outputs)
+            hooks.end(index, logs)
             if model.stop_predicting:
                 break
-        if ends and told < len(outputs):
-            callbacks.call_batch("on_predict_batch_end", len(outputs) - 1, _as_arrays(outputs[-1]))
+        hooks.finish(logs)
         callbacks.on_predict_end()
         plan.compiled.present = outer
         return joined(outputs)
-
-
-def _as_arrays(output: Any) -> dict[str, Any]:
-    """Return the logs of a batch of `predict`."""
-    return {"outputs": map_leaves(lambda leaf: leaf.cpu().numpy(), output)}
 
 
 def joined(outputs: list[Any]) -> Any:
