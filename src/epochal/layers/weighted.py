@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from epochal import constraints, initializers, regularizers
 from epochal.core.errors import UsageError, reject_unknown
 from epochal.core.names import snake_case, unique_name
+from epochal.layers.freezing import Freezable
 from epochal.layers.keywords import check_dtype
 from epochal.layers.weights import (
     AS_IS,
@@ -25,7 +26,7 @@ from epochal.layers.weights import (
 __all__ = ["Weighted"]
 
 
-class Weighted(nn.Module, HasWeights):
+class Weighted(Freezable, HasWeights):
     """The half of `Layer` that deals with weights.
 
     Attributes:
@@ -195,26 +196,6 @@ class Weighted(nn.Module, HasWeights):
                 f"{self.label}.{call}: the layer has no weights yet; call it on an input once, or "
                 "`build(input_shape)`"
             )
-
-    @property
-    def trainable(self) -> bool:
-        """Whether the weights are trained; set it to `False` to freeze the layer."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        fixed = {
-            key for weight in self._weights if not weight.trainable for key in weight.attributes
-        }
-        for key, parameter in self._parameters.items():
-            if parameter is not None and key not in fixed:
-                parameter.requires_grad_(self._trainable)
-        for child in self.children():
-            if isinstance(child, Weighted):
-                child.trainable = value
-            else:
-                child.requires_grad_(self._trainable)
 
     # Penalties and constraints, for the training step.
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from epochal.core.errors import UsageError, UsageTypeError
 from epochal.core.trees import map_leaves
+from epochal.layers.freezing import Freezable
 from epochal.models import weights
 from epochal.models.prefixes import PlainNames, without_wrappers
 from epochal.models.summary import observed_shapes, print_summary
@@ -17,7 +18,7 @@ from epochal.models.summary import observed_shapes, print_summary
 __all__ = ["BaseModel"]
 
 
-class BaseModel(PlainNames):
+class BaseModel(PlainNames, Freezable):
     """What `Model` is before it is trained.
 
     Args:

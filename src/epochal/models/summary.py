@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from epochal.core.trees import map_leaves
+from epochal.layers import named_weights
 from epochal.models.prefixes import without_wrappers
 
 __all__ = ["print_summary"]
@@ -39,8 +40,7 @@ def print_summary(
             "?" if shape is None else str(shape),
             f"{_count(layer):,}" if _built(layer) else "not built",
         )
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad and _is_made(p))
-    total = _count(model)
+    total, trained = _count(model), _count(model, trained=True)
     lines = [
         f"Parameters: {total:,} ({_bytes(model)})",
         f"Trained: {trained:,}",
@@ -92,9 +92,14 @@ def _inner(model: nn.Module) -> nn.Module:
     return without_wrappers(model)
 
 
-def _count(module: nn.Module) -> int:
-    tensors = {id(t): t for t in (*module.parameters(), *module.buffers()) if _is_made(t)}
-    return sum(tensor.numel() for tensor in tensors.values())
+def _count(module: nn.Module, *, trained: bool = False) -> int:
+    """Return how many numbers the weights hold, as `count_params` does."""
+    return sum(
+        weight.value.numel()
+        for weight in named_weights(module)
+        if all(_is_made(getattr(weight.module, name)) for name in weight.weight.attributes)
+        and (weight.trainable or not trained)
+    )
 
 
 def _built(module: nn.Module) -> bool:
