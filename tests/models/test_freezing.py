@@ -1,10 +1,12 @@
 """Freezing a whole model, as transfer learning does, and the lists of weights."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
 import epochal
+from epochal.core.errors import UsageError
 from epochal.layers import LSTM, BatchNormalization, Bidirectional, Dense, Dropout, Layer
 
 X, Y = np.random.default_rng(1).normal(size=(12, 3)).astype("float32"), np.ones((12, 1), "float32")
@@ -122,8 +124,7 @@ def test_a_summary_counts_what_count_params_counts(capsys):
     assert "Not trained: 5" in shown
 
 
-def test_lazy_modules_of_torch_can_be_frozen_before_they_have_weights():
+def test_freezing_lazy_modules_of_torch_that_have_no_weights_is_an_error_that_says_when():
     model = epochal.Model(nn.Sequential(nn.LazyLinear(4), nn.Linear(4, 1)))
-    model.network[0].requires_grad_(False)
-    model.trainable = False
-    assert model.trainable_weights == []
+    with pytest.raises(UsageError, match="LazyLinear of torch has no weights.*call the model on"):
+        model.trainable = False

@@ -1,7 +1,9 @@
 """Freezing: weights that training leaves alone, and the lists of those that it does not."""
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from epochal.core.errors import UsageError
 from epochal.layers.weights import HasWeights, named_weights
 
 __all__ = ["Freezable"]
@@ -23,6 +25,9 @@ class Freezable(nn.Module):
         It counts from the next step on, whenever the model was compiled. Frozen layers of this
         library's own are used as in `predict`: a frozen `BatchNormalization` changes no averages.
         Of torch's own modules only the weights are frozen.
+
+        Raises:
+            UsageError: If one of torch's lazy modules has no weights yet.
         """
         return self._trainable
 
@@ -73,6 +78,11 @@ def _freeze_weights(module: nn.Module, trainable: bool) -> None:
     recorded = module.keras_weights() if isinstance(module, HasWeights) else []
     never = {name for weight in recorded if not weight.trainable for name in weight.attributes}
     for name, parameter in module._parameters.items():
+        if is_lazy(parameter):
+            raise UsageError(
+                f"trainable: {type(module).__name__} of torch has no weights before it has seen an "
+                "input; call the model on data once, and freeze it then"
+            )
         if parameter is not None and name not in never:
             kind = parameter.dtype
             parameter.requires_grad_(trainable and (kind.is_floating_point or kind.is_complex))
