@@ -126,5 +126,5 @@ def test_a_summary_counts_what_count_params_counts(capsys):
 
 def test_freezing_lazy_modules_of_torch_that_have_no_weights_is_an_error_that_says_when():
     model = epochal.Model(nn.Sequential(nn.LazyLinear(4), nn.Linear(4, 1)))
-    with pytest.raises(UsageError, match="LazyLinear of torch has no weights.*call the model on"):
+    with pytest.raises(UsageError, match=r"LazyLinear of torch has no weights.*call the model on"):
         model.trainable = False

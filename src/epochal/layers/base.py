@@ -4,13 +4,14 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from typing_extensions import Unpack
 
 from epochal import activations, regularizers
 from epochal.core.config import Configurable, plain
-from epochal.core.errors import UsageError
+from epochal.core.errors import UsageError, UsageTypeError
 from epochal.core.names import snake_case
 from epochal.core.trees import flatten
 from epochal.layers.inference import output_shape
@@ -132,6 +133,16 @@ class Layer(Weighted, Configurable):
                 "its weights; convert one to the other"
             )
 
+    def make_weights(self, *shapes: Any) -> None:
+        """Call `build` if that is still to be done; it need not call `super().build`.
+
+        Args:
+            shapes: What `build` takes.
+        """
+        if not self.built:
+            self.build(*shapes)
+        self._finish_build()
+
     def _build_shapes(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what `build` is called with for the arguments of the first call."""
         return (shapes_of(args[0] if args else next(iter(kwargs.values()))),)
@@ -214,15 +225,30 @@ def _argument_names(function: Callable[..., Any]) -> list[str]:
 
 def _build_first(layer: Layer, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     """Build a layer from the arguments of its first call (a forward pre-hook)."""
+    leaves = flatten([*args, *kwargs.values()])
+    _check_tensors(layer, leaves)
     shapes = layer._build_shapes(args, kwargs)
     layer.check_input(shapes[0])
-    tensors = [leaf for leaf in flatten([*args, *kwargs.values()]) if isinstance(leaf, Tensor)]
+    tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     device = tensors[0].device if tensors else torch.get_default_device()
     # Weights made in inference mode, by a `predict` that comes first, could never be trained.
-    if not layer.built:
-        with torch.inference_mode(False), device:
-            layer.build(*shapes)
-    layer._finish_build()
+    with torch.inference_mode(False), device:
+        layer.make_weights(*shapes)
+
+
+def _check_tensors(layer: Layer, leaves: list[Any]) -> None:
+    """Say what to do with two kinds of input that Keras' layers take and these do not."""
+    if any(isinstance(leaf, Layer) for leaf in leaves):
+        raise UsageTypeError(
+            f"{layer.label}: it was called on an Input; there is no functional API here: list the "
+            "layers in a Sequential, or write a subclass of epochal.Model whose "
+            "`forward(self, x)` calls them on tensors"
+        )
+    if any(isinstance(leaf, np.ndarray) for leaf in leaves):
+        raise UsageTypeError(
+            f"{layer.label}: got a NumPy array; a layer is called on tensors, as from "
+            "torch.as_tensor(x) or epochal.ops.convert_to_tensor(x)"
+        )
 
 
 def _penalize_activity(layer: Layer, args: Any, output: Any) -> None:

@@ -78,11 +78,13 @@ def _freeze_weights(module: nn.Module, trainable: bool) -> None:
     recorded = module.keras_weights() if isinstance(module, HasWeights) else []
     never = {name for weight in recorded if not weight.trainable for name in weight.attributes}
     for name, parameter in module._parameters.items():
+        if parameter is None:
+            continue
         if is_lazy(parameter):
             raise UsageError(
                 f"trainable: {type(module).__name__} of torch has no weights before it has seen an "
                 "input; call the model on data once, and freeze it then"
             )
-        if parameter is not None and name not in never:
+        if name not in never:
             kind = parameter.dtype
             parameter.requires_grad_(trainable and (kind.is_floating_point or kind.is_complex))

@@ -2,16 +2,19 @@
 
 import inspect
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from epochal.core.errors import UsageError, UsageTypeError
+from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
+from epochal.core.names import snake_case
 from epochal.core.trees import map_leaves
+from epochal.layers import InputLayer
 from epochal.layers.freezing import Freezable
 from epochal.models import weights
+from epochal.models.calling import as_tensors, in_mode
 from epochal.models.prefixes import PlainNames, without_wrappers
 from epochal.models.summary import observed_shapes, print_summary
 
@@ -23,10 +26,26 @@ class BaseModel(PlainNames, Freezable):
 
     Args:
         module: The module to wrap; nothing for a subclass.
+        name: What the model is called; snake case of its class if not given.
     """
 
-    def __init__(self, module: nn.Module | None = None) -> None:
+    name: str
+
+    def __init__(
+        self,
+        module: nn.Module | None = None,
+        *outputs: Never,
+        name: str | None = None,
+        **unknown: Never,
+    ) -> None:
+        if outputs or unknown.keys() & {"inputs", "outputs"} or isinstance(module, InputLayer):
+            raise UsageTypeError(
+                "Model: there is no functional API here: list the layers in a Sequential, or write "
+                "a subclass of epochal.Model whose `forward(self, x)` calls them on tensors"
+            )
+        reject_unknown(BaseModel.__init__, unknown, "Model")
         super().__init__()
+        self.name = name or snake_case(type(self).__name__)
         if module is None:
             return
         given: object = module  # widened: the annotation promises what is checked here
@@ -46,7 +65,19 @@ class BaseModel(PlainNames, Freezable):
             cls._tells_training = "training" in inspect.signature(call).parameters
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """Return the outputs for a batch of inputs; override it (or `call`) in a subclass."""
+        """Return the outputs for a batch of inputs; override it (or `call`) in a subclass.
+
+        Called by hand, the model also takes NumPy arrays, and `training=` as Keras' models do.
+        """
+        if "training" in named and not self._passes_training:
+            training = named.pop("training")
+            if training not in (None, self.training):
+                with in_mode(self, bool(training)):
+                    return self.forward(*inputs, **named)
+        for one in inputs:
+            if not isinstance(one, Tensor):
+                inputs = as_tensors(self, inputs)
+                break
         if self._wraps is not None:
             return self.network(*inputs, **named)
         call: Any = getattr(self, "call", None)
@@ -56,8 +87,13 @@ class BaseModel(PlainNames, Freezable):
                 "with epochal.Model(module)"
             )
         if self._tells_training:
-            named.setdefault("training", self.training)
+            named["training"] = self.training
         return call(*inputs, **named)
+
+    @property
+    def _passes_training(self) -> bool:
+        """Whether a wrapped module's own `forward` has an argument of that name."""
+        return self._wraps is not None and "training" in self.input_signature().parameters
 
     def input_signature(self) -> inspect.Signature:
         """Return the signature of what the inputs are passed to."""
@@ -65,10 +101,8 @@ class BaseModel(PlainNames, Freezable):
             return inspect.signature(self.wrapped.forward)
         call: Any = getattr(self, "call", None)
         if type(self).forward is BaseModel.forward and call is not None:
-            signature = inspect.signature(call)
-            kept = [p for p in signature.parameters.values() if p.name not in ("training", "mask")]
-            return signature.replace(parameters=kept)
-        return inspect.signature(self.forward)
+            return _without(inspect.signature(call), "training", "mask")
+        return _without(inspect.signature(self.forward), "training")
 
     def note_inputs(self, x: Any) -> None:
         """Remember what inputs look like, for `summary`."""
@@ -129,3 +163,8 @@ class BaseModel(PlainNames, Freezable):
             UsageError: If their number or a shape is wrong; then nothing is changed.
         """
         weights.set_arrays(self, arrays)
+
+
+def _without(signature: inspect.Signature, *names: str) -> inspect.Signature:
+    kept = [p for p in signature.parameters.values() if p.name not in names]
+    return signature.replace(parameters=kept)

@@ -13,6 +13,7 @@ from epochal.core.trees import flatten
 from epochal.layers import InputLayer, Layer
 from epochal.layers.inference import merge_shapes, without_values
 from epochal.layers.shapes import shapes_of
+from epochal.models.calling import as_tensors, in_mode
 from epochal.models.classes import described_class, is_model_class, model_class
 from epochal.models.graph import Call, Ref, fill, ordered, parse_calls, parse_refs, refs_in
 from epochal.models.layered import LayeredModel
@@ -50,8 +51,7 @@ class Functional(LayeredModel):
         outputs: Any,
         name: str = "functional",
     ) -> None:
-        super().__init__()
-        self.name = name
+        super().__init__(name=name)
         self._inputs: list[InputLayer] = []
         self._outputs = outputs
         self._described: dict[str, Any] = {}
@@ -128,7 +128,14 @@ class Functional(LayeredModel):
         return {"name": self.name, "layers": entries, **ends}
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """Return the outputs for the inputs: one by one, as a list, or by the inputs' names."""
+        """Return the outputs for the inputs: one by one, as a list, or by the inputs' names.
+
+        Called by hand, the model also takes NumPy arrays, and `training=` as Keras' models do.
+        """
+        training = named.pop("training", None)
+        if training not in (None, self.training):
+            with in_mode(self, bool(training)):
+                return self.forward(*inputs, **named)
         tensors = self._ordered_inputs(inputs, named)
         values: dict[tuple[str, int], list[Any]] = {}
         for name, dtype, tensor in zip(self._names, self._dtypes, tensors, strict=True):
@@ -180,7 +187,7 @@ class Functional(LayeredModel):
         if len(given) != len(self._names):
             got = f"the names {list(named)}" if named else f"{len(given)} inputs"
             raise UsageError(f"{self.name}: got {got}; expected {len(self._names)}: {self._names}")
-        return given
+        return given if all(isinstance(one, Tensor) for one in given) else as_tensors(self, given)
 
     def _last_uses(self) -> list[list[tuple[str, int]]]:
         """Return for each call the values that nothing needs after it."""
@@ -226,7 +233,7 @@ class Functional(LayeredModel):
             first, second = (layer._build_shapes(*one) for one in args)
             shapes = merge_shapes(first, second)
             layer.check_input(shapes[0])
-            layer.build(*shapes)
+            layer.make_weights(*shapes)
         elif not isinstance(layer, (Layer, Functional)) and layer.input_shape is None:
             layer.build(merge_shapes(*(shapes_of(positional[0]) for positional, _ in args)))
 

@@ -14,8 +14,6 @@ __all__ = ["LayeredModel"]
 class LayeredModel(Model):
     """What `Sequential` and `Functional` share: layers by name and by place."""
 
-    name: str
-
     @abstractmethod
     def get_config(self) -> dict[str, Any]:
         """Return the name and the layers as JSON can hold them."""

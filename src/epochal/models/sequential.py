@@ -11,6 +11,7 @@ from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
 from epochal.core.names import snake_case, unique_name
 from epochal.layers import Embedding, InputLayer, Layer
 from epochal.layers.inference import output_shape
+from epochal.models.calling import as_tensors, in_mode
 from epochal.models.classes import described_class, is_model_class, model_class
 from epochal.models.layered import LayeredModel
 
@@ -54,11 +55,11 @@ class Sequential(LayeredModel):
         **unknown: Never,
     ) -> None:
         reject_unknown(Sequential.__init__, unknown)
-        super().__init__()
-        self.name = name or "sequential"
+        super().__init__(name=name)
         self._input: _Input | None = None
         self._shape: Any = None  # what the last layer returns for `_input`, batch axis None
         self._converts = False
+        self._axes: int | None = None  # of an input, if its shape was given and not seen
         # Gone after the first call: what a later file says of the input has to come from somewhere.
         self._note_hook = self.register_forward_pre_hook(_note_input)
         if isinstance(layers, nn.Module):
@@ -112,10 +113,23 @@ class Sequential(LayeredModel):
         assert layer is not None  # modules are only ever added
         return layer
 
-    def forward(self, inputs: Any) -> Any:
-        """Return the last layer's output."""
-        if self._converts and not inputs.is_floating_point():
-            inputs = inputs.float()  # images of bytes; as Keras does for its float layers
+    def forward(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the last layer's output.
+
+        Args:
+            inputs: A tensor, or a NumPy array.
+            training: Whether dropout and its like act; the model's mode if not given.
+        """
+        if training not in (None, self.training):
+            with in_mode(self, bool(training)):
+                return self.forward(inputs)
+        if not isinstance(inputs, Tensor):
+            inputs = as_tensors(self, inputs)
+        if isinstance(inputs, Tensor):
+            if self._axes is not None and inputs.dim() != self._axes:
+                inputs = self._with_axes(inputs)
+            if self._converts and not inputs.is_floating_point():
+                inputs = inputs.float()  # images of bytes; as Keras does for its float layers
         for layer in self._modules.values():
             inputs = layer(inputs)  # type: ignore[misc]  # modules are only ever added
         return inputs
@@ -198,6 +212,7 @@ class Sequential(LayeredModel):
                 shape = None if shape is None else shape[1:]
             if shape is not None:
                 self._input = _Input((None, *shape), "float32" if floats else "int32")
+                self._axes = len(self._input.batch_shape)
                 self._shape = self._input.batch_shape
         self._converts = floats and (self._input is None or self._input.dtype.startswith("float"))
 
@@ -208,14 +223,35 @@ class Sequential(LayeredModel):
                 f"{layer.batch_shape}"
             )
         self._input = layer
+        self._axes = len(layer.batch_shape)
         self._shape = layer.batch_shape
         for kept in self.layers:
             self._shape = self._build(kept, self._shape)
 
+    def _with_axes(self, inputs: Tensor) -> Tensor:
+        """Add or drop a last axis of size 1, as Keras does.
+
+        Raises:
+            UsageError: If that does not make it the shape that was given.
+        """
+        assert self._input is not None  # it is where the number of axes comes from
+        expected, shape = self._input.batch_shape, tuple(inputs.shape)
+        if len(shape) == len(expected) - 1 and expected[-1] == 1:
+            inputs = inputs.unsqueeze(-1)
+        elif len(shape) == len(expected) + 1 and shape[-1] == 1:
+            inputs = inputs.squeeze(-1)
+        fits = len(inputs.shape) == len(expected) and all(
+            size in (None, own) for size, own in zip(expected[1:], inputs.shape[1:], strict=True)
+        )
+        if not fits:
+            hint = "" if len(shape) >= len(expected) else "; one sample is a batch of one: x[None]"
+            raise UsageError(f"{self.name}: got input of shape {shape}; expected {expected}{hint}")
+        return inputs
+
     def _build(self, layer: nn.Module, shape: Any) -> Any:
         if isinstance(layer, Layer) and not layer.built:
             layer.check_input(shape)
-            layer.build(shape)
+            layer.make_weights(shape)
         elif isinstance(layer, Sequential) and layer.input_shape is None:
             layer.build(shape)
         return _shape_after(layer, shape)
