@@ -210,3 +210,9 @@ def test_an_embedding_names_the_integers_that_are_out_of_range():
 def test_a_wrong_argument_is_one_clear_error(call, message):
     with pytest.raises(UsageError, match=message):
         call()
+
+
+def test_a_softmax_of_one_unit_is_warned_of_because_it_is_always_one():
+    with pytest.warns(UserWarning, match=r"softmax of a single unit is 1.*sigmoid"):
+        layer = layers.Dense(1, activation="softmax")
+    assert (layer(torch.rand(3, 2)) == 1).all()

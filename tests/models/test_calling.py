@@ -155,6 +155,7 @@ def test_a_subclass_takes_a_name_and_has_one_without():
     assert Net(name="mine").name == "mine"
     assert Net().name == "net"
     assert epochal.Model(nn.Linear(1, 1), name="line").name == "line"
+    assert epochal.Model(nn.Linear(1, 1)).name == "linear"
 
 
 @pytest.mark.parametrize(

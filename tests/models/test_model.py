@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import epochal
-from epochal.core.errors import UsageError
+from epochal.core.errors import UsageError, UsageTypeError
 from epochal.layers import Dense, Dropout
 
 X, Y = np.random.default_rng(1).normal(size=(12, 3)).astype("float32"), np.ones((12, 1), "float32")
@@ -140,6 +140,38 @@ def test_the_summary_names_layers_shapes_and_parameters(capsys):
     net.summary(print_fn=texts.append)
     assert "1 (BatchNorm1d)" in texts[0]
     assert "(None, 1)" in texts[0]
+
+
+def test_a_summary_shows_models_inside_and_what_is_trained(capsys):
+    inner = epochal.Sequential([Dense(4), Dense(2, trainable=False)], name="inner")
+    model = epochal.Sequential([inner, nn.Linear(2, 1)])
+    model.predict(X, verbose=0)
+    model.summary()
+    assert "dense" not in capsys.readouterr().out
+    model.summary(expand_nested=True, show_trainable=True)
+    rows = [line.replace("│", "").split() for line in capsys.readouterr().out.splitlines()]
+    assert ["dense", "(Dense)", "(None,", "4)", "16", "yes"] in rows
+    assert ["dense_1", "(Dense)", "(None,", "2)", "10", "no"] in rows
+    assert ["linear", "(Linear)", "(None,", "1)", "3", "yes"] in rows
+    with pytest.raises(UsageTypeError, match="did you mean 'expand_nested'"):
+        model.summary(expand_nest=True)
+
+
+@pytest.mark.parametrize("x", [{"a": X, "b": X}, (X, X), [X, X]])
+def test_a_summary_gives_a_model_its_inputs_as_fit_does(x, capsys):
+    class Net(epochal.Model):
+        def __init__(self):
+            super().__init__()
+            self.head = Dense(1)
+
+        def call(self, inputs):
+            a, b = inputs.values() if isinstance(inputs, dict) else inputs
+            return self.head(a + b)
+
+    model = Net()
+    model.predict(x, verbose=0)
+    model.summary()
+    assert "(None, 1)" in capsys.readouterr().out
 
 
 def test_metrics_names_are_the_log_names():

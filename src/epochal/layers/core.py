@@ -1,5 +1,6 @@
 """The layers that most models consist of: dense layers, embeddings, small adapters."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Never
 
@@ -74,6 +75,12 @@ class Dense(Layer):
         super().__init__(**keywords)
         self.units = check_count(units, "units", self.label)
         self.activation = get_activation(activation)
+        if self.units == 1 and self.activation is activations.softmax:
+            warnings.warn(
+                f"{self.label}: the softmax of a single unit is 1 for any input; "
+                "use activation='sigmoid'",
+                stacklevel=2,
+            )
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)

@@ -26,7 +26,7 @@ class BaseModel(PlainNames, Freezable):
 
     Args:
         module: The module to wrap; nothing for a subclass.
-        name: What the model is called; snake case of its class if not given.
+        name: What the model is called; its class, or that of the module, in snake case if not given.
     """
 
     name: str
@@ -54,6 +54,7 @@ class BaseModel(PlainNames, Freezable):
             raise UsageTypeError(f"Model: got {kind}; give a torch.nn.Module object")
         self.network = module
         self._wraps = "network"
+        self.name = name or snake_case(type(self.wrapped).__name__)
 
     _tells_training: ClassVar[bool] = False
     """Whether a subclass' `call` wants to know if the model is being trained."""
@@ -127,22 +128,44 @@ class BaseModel(PlainNames, Freezable):
         return without_wrappers(self)
 
     def layer_shapes(self) -> dict[str, Any]:
-        """Return each layer's output shape by name; nothing while no input has been seen."""
+        """Return each layer's output shape by name; nothing while no input has been seen.
+
+        Layers of models inside are named after these, with a dot between.
+        """
         sample = self.sample_inputs()
-        return {} if sample is None else observed_shapes(self, sample)
+        return {} if sample is None else observed_shapes(self, lambda: self._pass(sample))
+
+    def _pass(self, x: Any) -> Any:
+        """Call the model on inputs as they are nested in data."""
+        return self(x)
 
     def _sample(self) -> Any:
         return self._seen
 
     _seen: Any = None
 
-    def summary(self, print_fn: Any = None) -> None:
+    def summary(
+        self,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        **unknown: Never,
+    ) -> None:
         """Print a table of the layers: their output shapes and numbers of parameters.
 
         Args:
             print_fn: Called with the text instead of printing it.
+            expand_nested: Whether to show the layers of models inside as well.
+            show_trainable: Whether to show which layers are trained.
         """
-        print_summary(self, self.layer_shapes(), print_fn)
+        reject_unknown(BaseModel.summary, unknown, "summary")
+        print_summary(
+            self,
+            self.layer_shapes(),
+            print_fn,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+        )
 
     def count_params(self) -> int:
         """Return how many numbers the model's weights hold, buffers such as moving means included.

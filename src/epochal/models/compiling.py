@@ -7,11 +7,12 @@ from typing import Any, Literal, Never
 from torch import Tensor
 
 from epochal import optimizers
-from epochal.core.errors import UsageError, reject_unknown
+from epochal.core.errors import Problems, UsageError, reject_unknown
 from epochal.metrics import Metric
 from epochal.models.base import BaseModel
 from epochal.training import batches
 from epochal.training.compiled import Compiled
+from epochal.training.dry_run import choose_passing
 from epochal.training.execution import check_execution, prepare_scaling
 from epochal.training.objective import Objective
 from epochal.training.scores import MetricPlan
@@ -193,6 +194,12 @@ class CompiledModel(BaseModel):
         """Reset every metric."""
         for metric in self.metrics:
             metric.reset_state()
+
+    def _pass(self, x: Any) -> Any:
+        compiled, problems = self._compiled_or_bare(), Problems(type(self).__name__)
+        choose_passing(compiled, x, problems)
+        problems.raise_if_any()
+        return compiled.forward(x)
 
     def _own_steps(self) -> frozenset[str]:
         return frozenset(

@@ -1,7 +1,7 @@
 """The table that `summary()` prints."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -10,13 +10,18 @@ from torch.nn.parameter import is_lazy
 
 from epochal.core.trees import map_leaves
 from epochal.layers import named_weights
-from epochal.models.prefixes import without_wrappers
+from epochal.models.prefixes import PlainNames, without_wrappers
 
 __all__ = ["print_summary"]
 
 
 def print_summary(
-    model: nn.Module, shapes: Mapping[str, Any], print_fn: Callable[[str], Any] | None = None
+    model: nn.Module,
+    shapes: Mapping[str, Any],
+    print_fn: Callable[[str], Any] | None = None,
+    *,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
 ) -> None:
     """Print a model's layers with their output shapes and numbers of parameters.
 
@@ -24,6 +29,8 @@ def print_summary(
         model: The model.
         shapes: The output shapes by layer name, as far as they are known.
         print_fn: Called with the text instead of printing it.
+        expand_nested: Whether to show the layers of models inside as well.
+        show_trainable: Whether to show which layers are trained.
     """
     from rich.console import Console  # 20 ms, which few runs need
     from rich.table import Table
@@ -33,13 +40,19 @@ def print_summary(
     table.add_column("Layer (type)")
     table.add_column("Output shape")
     table.add_column("Parameters", justify="right")
-    for name, layer in _inner(model).named_children():
-        shape = shapes.get(name)
-        table.add_row(
-            f"{name} ({type(layer).__name__})",
+    if show_trainable:
+        table.add_column("Trained")
+    for path, layer in _shown(model, expand_nested):
+        shape = shapes.get(path)
+        *outer, name = path.split(".")
+        cells = [
+            f"{'  ' * len(outer)}{name} ({type(layer).__name__})",
             "?" if shape is None else str(shape),
             f"{_count(layer):,}" if _built(layer) else "not built",
-        )
+        ]
+        if show_trainable:
+            cells.append("yes" if getattr(layer, "trainable", _is_trained(layer)) else "no")
+        table.add_row(*cells)
     total, trained = _count(model), _count(model, trained=True)
     lines = [
         f"Parameters: {total:,} ({_bytes(model)})",
@@ -58,8 +71,18 @@ def print_summary(
         print_fn(buffer.getvalue())
 
 
-def observed_shapes(model: nn.Module, inputs: Any) -> dict[str, Any]:
-    """Return each child's output shape for `inputs`, seen by running the model without training."""
+def observed_shapes(model: nn.Module, run: Callable[[], Any]) -> dict[str, Any]:
+    """Return the output shape of each layer, seen by running the model without training.
+
+    A layer that was not reached, because the model cannot take such inputs, is left out.
+
+    Args:
+        model: The model.
+        run: Calls it.
+
+    Returns:
+        The shapes by the layers' names, those in models inside with a dot.
+    """
     shapes: dict[str, Any] = {}
 
     def watch(name: str) -> Callable[..., None]:
@@ -68,18 +91,15 @@ def observed_shapes(model: nn.Module, inputs: Any) -> dict[str, Any]:
 
         return note
 
-    children = _inner(model).named_children()
-    hooks = [child.register_forward_hook(watch(name)) for name, child in children]
+    hooks = [layer.register_forward_hook(watch(path)) for path, layer in _shown(model, True)]
     training = model.training
     try:
         model.eval()
         with torch.no_grad():
-            if isinstance(inputs, dict):
-                model(**inputs)
-            elif isinstance(inputs, tuple):
-                model(*inputs)
-            else:
-                model(inputs)
+            run()
+    except Exception:
+        # Zeros are no sequence lengths, for one: what did not run is shown as unknown.
+        return shapes
     finally:
         model.train(training)
         for hook in hooks:
@@ -87,9 +107,17 @@ def observed_shapes(model: nn.Module, inputs: Any) -> dict[str, Any]:
     return shapes
 
 
-def _inner(model: nn.Module) -> nn.Module:
-    """Return the module that a model wraps, or the model itself."""
-    return without_wrappers(model)
+def _shown(model: nn.Module, nested: bool) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the layers of a model, or of the module that it wraps, each under its name."""
+    for name, layer in without_wrappers(model).named_children():
+        yield name, layer
+        if nested and isinstance(layer, PlainNames):  # a model
+            for path, inner in _shown(layer, nested):
+                yield f"{name}.{path}", inner
+
+
+def _is_trained(module: nn.Module) -> bool:
+    return all(parameter.requires_grad for parameter in module.parameters())
 
 
 def _count(module: nn.Module, *, trained: bool = False) -> int:
