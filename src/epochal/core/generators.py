@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from epochal.core.attributes import Owners, holders, members
+
 __all__ = [
     "Generators",
     "Readings",
@@ -24,7 +26,7 @@ Generators: TypeAlias = dict[str, Any]
 Readings: TypeAlias = dict[str, Any]
 """The same as the libraries give them: cheap to take at every batch."""
 
-Owners: TypeAlias = Mapping[str, object]
+_KINDS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 
 
 def capture_generators(owners: Owners | None = None) -> Generators:
@@ -106,10 +108,10 @@ def restore_own(states: Mapping[str, Any], owners: Owners | None) -> None:
 
 
 def _own(owners: Owners | None) -> Iterator[tuple[str, Any]]:
-    for name, owner in (owners or {}).items():
-        for attribute, value in getattr(owner, "__dict__", {}).items():
-            if isinstance(value, (torch.Generator, np.random.Generator, random.Random)):
-                yield f"{name}/{attribute}", value
+    for path, owner in holders(owners or {}):
+        for name, value in members(owner):
+            if isinstance(value, _KINDS):
+                yield f"{path}/{name}", value
 
 
 def _reading(generator: Any) -> Any:
@@ -117,6 +119,8 @@ def _reading(generator: Any) -> Any:
         return generator.get_state()
     if isinstance(generator, np.random.Generator):
         return generator.bit_generator.state
+    if isinstance(generator, np.random.RandomState):
+        return generator.get_state(legacy=False)
     return generator.getstate()
 
 
@@ -131,6 +135,8 @@ def _put(generator: Any, state: Any) -> None:
         generator.set_state(state)
     elif isinstance(generator, np.random.Generator):
         generator.bit_generator.state = json.loads(state)
+    elif isinstance(generator, np.random.RandomState):
+        generator.set_state(json.loads(state))
     else:
         generator.setstate(_to_python(state))
 

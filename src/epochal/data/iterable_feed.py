@@ -9,15 +9,11 @@ from torch.utils.data import DataLoader
 from typing_extensions import override
 
 from epochal.core.errors import Problems, UsageError
-from epochal.core.generators import (
-    capture_generators,
-    restore_generators,
-    restore_own,
-)
+from epochal.core.generators import capture_generators, restore_generators
 from epochal.core.trees import flatten, map_leaves
 from epochal.data.arrays import to_tensors
 from epochal.data.feed import Batch, Feed
-from epochal.data.positions import Replayed, finder_of, keeps_workers, owners_of
+from epochal.data.positions import Replayed, Told, finder_of, keeps_workers
 from epochal.data.transfer import Transfer
 
 __all__ = ["IterableFeed", "length"]
@@ -113,23 +109,26 @@ class IterableFeed(Feed):
             "batches": batches,
             # Whether the first batch, which was looked at, still waits to be used.
             "ahead": self._ahead is not None,
-            "own": capture_generators(owners_of(self.source))["own"],
+            "began": None if self._ahead is None else self._finder.began,
+            "source": self._finder.own(),
             "place": self._finder.place(batches, self._last),
         }
 
     @override
     def resume(self, position: Any) -> None:
-        if position["ahead"]:
+        finder = self._finder
+        if position["ahead"] and (self.once or isinstance(finder, Told)):
             return  # nothing was used yet, neither then nor now
         self._resumed = position
-        if self._ahead is not None and self.once and isinstance(self._finder, Replayed):
-            self._finder.ahead = self._ahead
+        if self._ahead is not None and self.once and isinstance(finder, Replayed):
+            finder.ahead = self._ahead
         elif self._ahead is not None and keeps_workers(self.source):
             loader: Any = self.source
             loader._iterator = None  # its workers drew random numbers for what was ahead
         self._ahead = None  # drawn before the generators were put back
         self._used = True
-        restore_own(position["own"], owners_of(self.source))
+        if not (self.once and isinstance(finder, Replayed)):  # which goes on from its beginning
+            finder.put_own(position["source"])
 
     @override
     def doubt(self) -> str | None:
@@ -143,11 +142,18 @@ class IterableFeed(Feed):
 
     def _found(self, position: Any) -> Iterator[Any] | None:
         """Return the pass that goes on at a place; None where a new one is to begin."""
-        owners = owners_of(self.source)
-        present = capture_generators(owners)
-        place = {**position["place"], "batches": position["batches"]}
-        iterator = self._finder.find(place, self._batch) if position["place"] else None
-        restore_generators(present, owners)
+        finder, place = self._finder, {**position["place"], "batches": position["batches"]}
+        if self.once and isinstance(finder, Replayed):
+            generators = capture_generators()
+            iterator = finder.find(place, self._batch) if position["place"] else None
+            restore_generators(generators)
+            return iterator
+        present = finder.state()
+        if position["ahead"]:  # the batch that was looked at, before anything was trained
+            finder.put(position["began"])
+            self.peek()
+        iterator = finder.find(place, self._batch) if position["place"] else None
+        finder.put(present)
         return iterator
 
     @override

@@ -8,10 +8,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from typing_extensions import override
 
-from epochal.core.generators import capture_generators, restore_own
 from epochal.core.random import epoch_generator, epoch_order
 from epochal.data.iterable_feed import IterableFeed, length
-from epochal.data.positions import has_state
+from epochal.data.positions import Told, has_state
 from epochal.data.transfer import pinning_pays
 
 __all__ = ["LoaderFeed"]
@@ -61,11 +60,15 @@ class LoaderFeed(IterableFeed):
 
     @override
     def position(self, batches: int) -> Any:
+        if self._resumed is not None:
+            return self._resumed  # nothing was used since
         dataset: Any = self._dataset
         return {
             "batches": batches,
             "ahead": self._ahead is not None,
-            "own": capture_generators({"dataset": dataset})["own"],
+            "began": None if self._ahead is None else self._finder.began,
+            "place": {},
+            "source": self._finder.own(),
             "state": dataset.state_dict() if has_state(dataset) else None,
             "seed": str(self._sampler.seed),
         }
@@ -74,17 +77,20 @@ class LoaderFeed(IterableFeed):
     def resume(self, position: Any) -> None:
         self._sampler.seed = int(position["seed"])
         self._sampler.skip = position["batches"] * self.batch_size
-        if not position["ahead"]:
-            self._ahead = None
-            restore_own(position["own"], {"dataset": self._dataset})
-            dataset: Any = self._dataset
-            if position["state"] is not None:
-                dataset.load_state_dict(position["state"])
+        if position["ahead"] and isinstance(self._finder, Told):
+            return
+        self._ahead = None
+        if position["ahead"]:
+            self._resumed = position
+        self._finder.put_own(position["source"])
+        dataset: Any = self._dataset
+        if position["state"] is not None:
+            dataset.load_state_dict(position["state"])
 
     @override
     def _set_epoch(self, epoch: int) -> None:
         if epoch != self._sampler.epoch:
-            self._ahead = None  # looked at in the order of another epoch
+            self._ahead = self._resumed = None  # looked at in the order of another epoch
         self._sampler.epoch = epoch
 
 

@@ -14,12 +14,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from typing_extensions import override
 
+from epochal.core.attributes import Attributes
 from epochal.core.errors import UsageError
 from epochal.core.generators import (
     capture_generators,
     described,
     read_generators,
     restore_generators,
+    restore_own,
 )
 from epochal.core.trees import flatten
 from epochal.data.feed import Batch
@@ -40,11 +42,37 @@ class Finder(ABC):
         self.name = name
         self.followed = False
         """Whether somebody will ask for places."""
+        self.began: dict[str, Any] = {}
+        """What the order of the present pass may be drawn from."""
+        self._attributes = self._watched()
+
+    def _watched(self) -> Attributes:
+        return Attributes(lambda: owners_of(self.source))
 
     def begin(self) -> Iterator[Any]:
         """Begin a pass, and note what its order may be drawn from."""
-        self._began = capture_generators(owners_of(self.source))
+        self.began = self.state()
         return iter(self.source)
+
+    def state(self) -> dict[str, Any]:
+        """Return what the next batches may be drawn from: all generators, and attributes."""
+        found = capture_generators(owners_of(self.source))
+        return {**found, "attributes": self._attributes.changed()}
+
+    def put(self, state: Mapping[str, Any]) -> None:
+        """Put back what `state` returned."""
+        restore_generators(dict(state), owners_of(self.source))
+        self._attributes.put(state["attributes"])
+
+    def own(self) -> dict[str, Any]:
+        """Return the part of `state` that belongs to the source alone."""
+        found = self.state()
+        return {"own": found["own"], "attributes": found["attributes"]}
+
+    def put_own(self, own: Mapping[str, Any]) -> None:
+        """Put back what `own` returned."""
+        restore_own(own["own"], owners_of(self.source))
+        self._attributes.put(own["attributes"])
 
     @abstractmethod
     def place(self, batches: int, last: Batch | None) -> dict[str, Any]:
@@ -88,7 +116,7 @@ class Counted(Finder):
     def place(self, batches: int, last: Batch | None) -> dict[str, Any]:
         dataset = self.source.dataset
         return {
-            "began": self._began if batches else None,
+            "began": self.began if batches else None,
             "state": dataset.state_dict() if has_state(dataset) else None,
         }
 
@@ -96,7 +124,7 @@ class Counted(Finder):
     def find(self, saved: Any, make: Callable[[Any], Batch]) -> Iterator[Any] | None:
         iterator = None
         if saved["batches"]:
-            restore_generators(saved["began"], owners_of(self.source))
+            self.put(saved["began"])
             iterator = self.begin()
             next_indices = getattr(iterator, "_next_index")  # noqa: B009  private, and not typed
             for _ in range(saved["batches"]):
@@ -118,7 +146,7 @@ class Replayed(Finder):
     def place(self, batches: int, last: Batch | None) -> dict[str, Any]:
         if not batches or last is None:
             return {}
-        return {"began": self._began, "last": _digest(last)}
+        return {"began": self.began, "last": _digest(last)}
 
     @override
     def find(self, saved: Any, make: Callable[[Any], Batch]) -> Iterator[Any] | None:
@@ -130,7 +158,7 @@ class Replayed(Finder):
             last, iterator = ahead
             used -= 1
         else:
-            restore_generators(saved["began"], owners_of(self.source))
+            self.put(saved["began"])
             iterator = self.begin()
         item = None
         for passed in islice(iterator, used):
@@ -153,6 +181,10 @@ class Told(Finder):
         # Whether its state changes from batch to batch, or between passes only; a loader's does.
         self._moves = self._teller is source and isinstance(source, DataLoader)
         self._ended = False
+
+    @override
+    def _watched(self) -> Attributes:
+        return Attributes(dict)  # it says what it remembers
 
     @override
     def begin(self) -> Iterator[Any]:

@@ -1,0 +1,166 @@
+"""What objects of the user remember in plain attributes comes back, though nobody declared it."""
+
+import functools
+import itertools
+import random
+from collections import deque
+
+import numpy as np
+import pytest
+import torch
+from dying import Dies
+from torch import nn
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    DistributedSampler,
+    Subset,
+    TensorDataset,
+    WeightedRandomSampler,
+    default_collate,
+)
+
+import epochal
+from epochal import layers
+from epochal.callbacks import BackupAndRestore, Callback
+
+X = torch.randn(22, 3, generator=torch.Generator().manual_seed(0))
+Y = X.sum(1, keepdim=True)
+ROWS = TensorDataset(X, Y)
+STARTS = itertools.count()
+
+
+def fit(folder, *, model=None, data=None, callbacks=(), after=None, save_freq=1, **more):
+    """Train as a script without a seed does: every process begins with other generators."""
+    seed = 1 if after is not None or not folder.exists() else 100 + next(STARTS)
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+    made = model() if model else epochal.Sequential([layers.Dense(2, input_dim=3), layers.Dense(1)])
+    if not made.compiled:
+        made.compile("sgd", "mse")
+    feed, own = data() if data else ((X, Y), [])
+    backup = BackupAndRestore(folder, save_freq, delete_checkpoint=False, asynchronous=False)
+    used = [*[make() for make in callbacks], *own, backup]
+    history = made.fit(
+        *(feed if isinstance(feed, tuple) else (feed,)),
+        batch_size=4 if isinstance(feed, tuple) else None,
+        epochs=3,
+        verbose=0,
+        callbacks=used if after is None else [*used, Dies(after)],
+        **{name: make() for name, make in more.items()},
+    )
+    return [history.history, [weight.tobytes().hex() for weight in made.get_weights()]]
+
+
+def assert_exact(folder, cuts=((1, 4), (1, 9), ("epoch", 8), ("epoch", 14)), **script):
+    whole = fit(folder / "whole", **script)
+    for save_freq, after in cuts:
+        again = folder / f"{save_freq} {after}"
+        with pytest.raises(ZeroDivisionError):
+            fit(again, after=after, save_freq=save_freq, **script)
+        assert fit(again, save_freq=save_freq, **script) == whole, (save_freq, after)
+
+
+class Transform:
+    def __init__(self):
+        self.draw = np.random.RandomState(3)
+
+    def __call__(self, rows):
+        return rows * (1 + self.draw.rand())
+
+
+class Rows(Dataset):
+    stage = 0
+
+    def __init__(self):
+        self.transforms = [Transform()]
+        self.given = 0
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, row):
+        self.given += 1
+        return self.transforms[0](X[row]) * (1 + self.given / 100 + self.stage), Y[row]
+
+
+class Passes:
+    """Batches of a sampler, or of an iterable, in an order that counts its passes."""
+
+    def __init__(self, batches=False):
+        self.batches = batches
+        self.passes = 0
+
+    def __len__(self):
+        return 6
+
+    def __iter__(self):
+        self.passes += 1
+        order = np.random.default_rng(self.passes).permutation(22)
+        for start in range(0, 22, 4):
+            rows = order[start : start + 4].tolist()
+            yield (X[rows], Y[rows]) if self.batches else rows
+
+
+class AtEnds(Callback):
+    def __init__(self, act):
+        self.act = act
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.act(epoch, logs["loss"])
+
+
+def told_of_epochs():
+    sampler = DistributedSampler(ROWS, 1, 0)
+    tell = AtEnds(lambda epoch, _: sampler.set_epoch(epoch + 1))
+    return DataLoader(ROWS, 4, sampler=sampler), [tell]
+
+
+def weighed_anew():
+    sampler = WeightedRandomSampler(torch.linspace(0.1, 1, 22), 22)
+
+    def weigh(_, loss):
+        sampler.weights = sampler.weights.roll(3) * (1 + loss)
+
+    return DataLoader(ROWS, 4, sampler=sampler), [AtEnds(weigh)]
+
+
+def staged():
+    rows = Rows()
+    return DataLoader(rows, 4), [AtEnds(lambda epoch, _: setattr(rows, "stage", epoch))]
+
+
+def collated():
+    def collate(transform, rows):
+        x, y = default_collate(rows)
+        return transform(x), y
+
+    return DataLoader(ROWS, 4, collate_fn=functools.partial(collate, Transform())), []
+
+
+DATA = {
+    "rows in a loader": lambda: (DataLoader(Rows(), 4, shuffle=True), []),
+    "rows": lambda: ((Rows(),), []),
+    "a part of rows": lambda: (DataLoader(Subset(Rows(), range(20)), 4), []),
+    "passes of a sampler": lambda: (DataLoader(ROWS, batch_sampler=Passes()), []),
+    "passes": lambda: (Passes(batches=True), []),
+    "told of epochs": told_of_epochs,
+    "weighed anew": weighed_anew,
+    "staged": staged,
+    "collated": collated,
+}
+
+
+@pytest.mark.parametrize("kind", DATA)
+def test_what_data_remember_in_attributes_comes_back(tmp_path, kind):
+    assert_exact(tmp_path, data=DATA[kind])
+
+
+@pytest.mark.parametrize("kind", ["rows in a loader", "rows"])
+def test_a_validation_that_was_looked_at_before_training_is_looked_at_again(tmp_path, kind):
+    assert_exact(
+        tmp_path,
+        cuts=((1, 4), (1, 9)),
+        validation_data=lambda: DATA[kind]()[0][0] if kind == "rows" else DATA[kind]()[0],
+    )
