@@ -1,11 +1,12 @@
 """Nests of arrays are walked in order and rebuilt in their own shape."""
 
+import dataclasses
 from collections import OrderedDict, UserDict
 from typing import Any, NamedTuple
 
 import pytest
 
-from epochal.core.trees import flatten, leaves_with_paths, map_leaves
+from epochal.core.trees import flatten, leaves_with_paths, map_leaves, pick
 
 
 class Pair(NamedTuple):
@@ -51,3 +52,17 @@ def test_paths_read_as_python() -> None:
     ]
     assert list(leaves_with_paths(5, "y")) == [("y", 5)]
     assert flatten(None) == []
+
+
+@dataclasses.dataclass
+class Record:
+    a: int
+    b: tuple[int, None] = (2, None)
+
+
+def test_a_dataclass_is_a_nest_of_its_fields() -> None:
+    record = Record(1)
+    assert map_leaves(lambda a, b: a + b, record, Record(10, (20, None))) == Record(11, (22, None))
+    assert dict(leaves_with_paths(record, "x")) == {"x.a": 1, "x.b[0]": 2}
+    assert (pick(record, "a"), pick({"a": 3}, "a")) == (1, 3)
+    assert map_leaves(lambda leaf: leaf is Record, Record) is True

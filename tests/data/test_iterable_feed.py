@@ -158,7 +158,7 @@ def test_a_mapping_of_another_library_becomes_a_dict() -> None:
     ("item", "text"),
     [
         (np.array(["a"]), "x is a ndarray of <U1"),
-        ((ROWS, ["cat", "dog", "cat"]), r"y\[0\] is the text 'cat'"),
+        ((ROWS, ["cat", "dog", "cat"]), "y is a list of texts, 'cat' the first"),
         ((ROWS, [[1], [2, 3]]), "y is a list whose rows differ in length"),
         ((ROWS, None, object()), "sample_weight is a object"),
     ],

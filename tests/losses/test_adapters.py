@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
@@ -33,6 +35,55 @@ def test_a_function_may_take_all_outputs_of_a_model_at_once():
     assert FunctionLoss(apart, dtype="float64")(torch.zeros(2), outputs).dtype == torch.float64
     pair = FunctionLoss(lambda y_true, outputs: outputs[0] - outputs[1])
     assert pair(torch.zeros(2), (torch.ones(2), torch.zeros(2))).item() == 1.0
+
+
+def test_a_function_may_take_a_structure_of_the_users_own_as_it_is():
+    @dataclasses.dataclass
+    class Out:
+        logits: torch.Tensor
+
+    class Attributes(dict):
+        def __getattr__(self, name):
+            return self[name]
+
+    loss = FunctionLoss(lambda y_true, out: (y_true - out.logits).abs())
+    assert loss(torch.zeros(2), Out(torch.ones(2))).item() == 1.0
+    assert loss(torch.zeros(2), Attributes(logits=torch.ones(2), past=None)).item() == 1.0
+
+
+def test_a_function_compares_row_with_row():
+    loss = FunctionLoss(lambda y_true, y_pred: (y_true - y_pred).square().mean())
+    column = torch.tensor([[0.0], [1.0], [2.0]])
+    for y_true, y_pred in (
+        (column[:, 0], column),
+        (column, column[:, 0]),
+        (column.view(1, 3), column.view(1, 3, 1)),
+        (column.view(1, 3, 1), column.view(1, 3)),
+        (column, column),
+    ):
+        assert loss(y_true, y_pred).item() == 0.0
+        assert not list(loss.check(y_true, y_pred))
+
+
+def test_a_function_that_drops_the_last_dimension_itself_is_told_that_targets_have_it():
+    loss = FunctionLoss(lambda y_true, y_pred: (y_true - y_pred[:, 0]).square().mean())
+    y_true, y_pred = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([[0.0], [1.0]])
+    assert "every row meets every other" in "".join(loss.check(y_true, y_pred))
+    assert not list(loss.check(y_true[:, None], y_pred))
+
+    def picky(y_true, y_pred):
+        assert y_true.shape == y_pred.shape
+        return (y_true - y_pred).square().mean()
+
+    assert not list(FunctionLoss(picky).check(y_true, y_pred))
+
+
+def test_a_function_that_takes_predictions_first_is_refused():
+    def focal(logits, targets, gamma=2.0):
+        return (logits - targets).mean() * gamma
+
+    with pytest.raises(UsageTypeError, match=r"focal\(logits, .* takes the outputs first"):
+        losses.get(focal)
 
 
 def test_a_callable_object_takes_its_class_name():
@@ -124,6 +175,30 @@ def test_a_module_of_ones_own_is_called_with_predictions_first():
     assert loss.name == "per_sample"
     assert loss(torch.zeros(2, dtype=torch.float64), [[1.0], [3.0]]).item() == 2.0
     assert loss([0.0, 0.0], [[1.0], [3.0]], [1.0, 0.0]).item() == 0.5
+
+
+def test_a_module_of_ones_own_may_take_all_outputs_of_a_model_at_once():
+    class Both(nn.Module):
+        def forward(self, outputs, y_true):
+            return (outputs[0] - y_true).abs().mean() + outputs[1].mean()
+
+    assert losses.get(Both)(torch.zeros(2), (torch.ones(2), torch.ones(2))).item() == 2.0
+
+
+def test_a_module_with_weights_that_nobody_would_train_says_so():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, y_pred, y_true):
+            return self.scale * (y_pred - y_true).square().mean()
+
+    loss = TorchLoss(Scaled())
+    batch = torch.zeros(2, 1), torch.ones(2, 1)
+    assert "trainable weights of its own (scale)" in "".join(loss.check(*batch))
+    loss.module.requires_grad_(False)
+    assert not list(loss.check(*batch))
 
 
 def test_a_module_that_gives_one_number_cannot_be_weighted_and_says_so():

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from epochal.callbacks.base import Callback
 from epochal.core.errors import UsageError, UsageTypeError, reject_unknown, unknown_name
-from epochal.core.trees import map_leaves
+from epochal.core.trees import flatten, map_leaves
 from epochal.logs import LogNames
 
 __all__ = ["EpochPredictions"]
@@ -130,9 +130,7 @@ class EpochPredictions(Callback):
 
 
 def _rows(tree: Any) -> int:
-    while not isinstance(tree, Tensor):
-        tree = next(iter(tree.values() if isinstance(tree, Mapping) else tree))
-    return tree.shape[0]
+    return int(flatten(tree)[0].shape[0])
 
 
 def _joined(batches: tuple[Any, ...]) -> Any:

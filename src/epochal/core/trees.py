@@ -1,9 +1,10 @@
-"""Nested mappings, lists and tuples of arrays: several inputs, several outputs, one batch."""
+"""Nests of arrays (mappings, lists, tuples, dataclasses): several inputs, outputs, one batch."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["flatten", "leaves_with_paths", "map_leaves"]
+__all__ = ["flatten", "is_record", "leaves_with_paths", "map_leaves", "pick"]
 
 
 def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
@@ -11,7 +12,8 @@ def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 
     Args:
         function: Called with one leaf, and with the leaves of `rest` at the same place.
-        tree: A leaf, or mappings, lists, tuples and named tuples of leaves; `None` holds no leaf.
+        tree: A leaf, or mappings, lists, tuples, named tuples and dataclasses of leaves; `None`
+            holds no leaf.
         rest: Further trees of the same shape.
 
     Example:
@@ -28,6 +30,14 @@ def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
         )
     if isinstance(tree, (list, tuple)):
         return type(tree)(map_leaves(function, *items) for items in zip(tree, *rest, strict=True))
+    if is_record(tree):
+        named = {
+            field.name: map_leaves(
+                function, getattr(tree, field.name), *(getattr(r, field.name) for r in rest)
+            )
+            for field in dataclasses.fields(tree)
+        }
+        return dataclasses.replace(tree, **named)
     return function(tree, *rest)
 
 
@@ -46,6 +56,9 @@ def leaves_with_paths(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     elif isinstance(tree, (list, tuple)):
         for index, item in enumerate(tree):
             yield from leaves_with_paths(item, f"{path}[{index}]")
+    elif is_record(tree):
+        for field in dataclasses.fields(tree):
+            yield from leaves_with_paths(getattr(tree, field.name), f"{path}.{field.name}")
     else:
         yield path, tree
 
@@ -58,3 +71,18 @@ def flatten(tree: Any) -> list[Any]:
         [1, 2, 3]
     """
     return [leaf for _, leaf in leaves_with_paths(tree)]
+
+
+def is_record(tree: Any) -> bool:
+    """Return whether it is an object of a dataclass."""
+    return hasattr(type(tree), "__dataclass_fields__")
+
+
+def pick(tree: Any, key: Any) -> Any:
+    """Return a part of a tree by its key, its index, or the name of its field.
+
+    Example:
+        >>> pick({"a": 1}, "a"), pick((1, 2), 1)
+        (1, 2)
+    """
+    return getattr(tree, key) if is_record(tree) and not isinstance(tree, Mapping) else tree[key]

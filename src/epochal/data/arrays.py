@@ -1,5 +1,6 @@
 """Arrays of every kind as tensors, made once; and what is wrong with them."""
 
+import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from epochal.core.errors import Problems
-from epochal.core.trees import flatten, leaves_with_paths, map_leaves
+from epochal.core.trees import flatten, is_record, leaves_with_paths, map_leaves
 
 __all__ = ["first_length", "is_arrays", "is_batches", "length_problems", "rows", "to_tensors"]
 
@@ -54,6 +55,13 @@ def to_tensors(data: Any, name: str, problems: Problems) -> Any:
     """
     if data is None:
         return None
+    if isinstance(data, (list, tuple)) and data and all(isinstance(item, str) for item in data):
+        problems.add(
+            f"{name} is a {type(data).__name__} of texts, {data[0]!r} the first; expected numbers: "
+            "leave it out (of a DataLoader's batches in its collate_fn), or turn it into numbers",
+            of_type=True,
+        )
+        return torch.zeros(0)
     if isinstance(data, Mapping) or (isinstance(data, (list, tuple)) and not _is_numbers(data)):
         if not data:
             problems.add(f"{name} is an empty {type(data).__name__}; expected arrays")
@@ -64,6 +72,12 @@ def to_tensors(data: Any, name: str, problems: Problems) -> Any:
         if isinstance(data, tuple) and hasattr(data, "_fields"):
             return type(data)(*made.values())
         return tuple(made.values())
+    if is_record(data):
+        fields = {
+            field.name: to_tensors(getattr(data, field.name), f"{name}.{field.name}", problems)
+            for field in dataclasses.fields(data)
+        }
+        return dataclasses.replace(data, **fields)
     return _tensor(data, name, problems)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from epochal.core.errors import UsageError
-from epochal.core.trees import flatten, map_leaves
+from epochal.core.trees import flatten, map_leaves, pick
 from epochal.logs.names import Direction
 from epochal.logs.running_mean import MeanMoment, RunningMean
 from epochal.logs.values import plain_number, set_aside
@@ -294,7 +294,7 @@ def _part(tree: Any, entry: Scored) -> Any:
         return tree
     if isinstance(tree, dict) and output not in tree:
         return tree.get(entry.output_name)  # weights of which this output has none, too
-    return tree[output]
+    return pick(tree, output)
 
 
 def _apart(scored: Iterable[Scored]) -> list[Scored]:

@@ -1,14 +1,16 @@
 """Losses that were not written for epochal: plain functions and `torch.nn` modules."""
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator
-from typing import Never
+from typing import Any, Never
 
 import torch
 from torch import Tensor, nn
 
 from epochal.core.errors import UsageError, UsageTypeError
 from epochal.core.names import snake_case
+from epochal.functional.argument_order import takes_outputs_first
 from epochal.functional.shapes import ArrayLike, align, as_tensor, match_weights
 from epochal.losses import checks
 from epochal.losses.base import Loss, reduce
@@ -42,7 +44,9 @@ _OTHER_INPUTS = (
 class FunctionLoss(Loss):
     """A function `(y_true, y_pred)` as a loss.
 
-    `compile(loss=function)` makes one of it; write it out to choose a name or a reduction.
+    `compile(loss=function)` makes one of it; write it out to choose a name or a reduction. As in
+    Keras, targets of shape `(N,)` beside predictions of shape `(N, 1)` reach the function in the
+    predictions' shape.
 
     Args:
         fn: Called with targets and predictions as tensors; returns one error per sample, or one
@@ -52,7 +56,8 @@ class FunctionLoss(Loss):
         dtype: The type to compute in.
 
     Raises:
-        UsageTypeError: If `fn` cannot be called.
+        UsageTypeError: If `fn` cannot be called, or the names of its arguments say that it takes
+            predictions first.
 
     Example:
         >>> def furthest(y_true, y_pred):
@@ -72,18 +77,56 @@ class FunctionLoss(Loss):
         if not callable(fn):
             raise UsageTypeError(f"FunctionLoss: fn is {fn!r}; give a function (y_true, y_pred)")
         own = getattr(fn, "__name__", snake_case(type(fn).__name__))
+        if takes_outputs_first(fn):
+            raise UsageTypeError(
+                f"{own}{inspect.signature(fn)} takes the outputs first, and a loss is called with "
+                f"(y_true, y_pred): pass `lambda y_true, y_pred: {own}(y_pred, y_true)`"
+            )
         super().__init__(name or own, reduction, dtype, **unknown)
         self.fn = fn
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return what the function makes of targets and predictions."""
-        values = self.fn(y_true, y_pred)
+        values = self.fn(*_of_one_rank(y_true, y_pred))
         if not isinstance(values, Tensor):
             raise UsageTypeError(
                 f"the loss {self.name} returned a {type(values).__name__}; return a tensor that "
                 "was computed from y_pred with torch, so that it has a gradient"
             )
         return values
+
+    def check(self, y_true: Tensor, y_pred: Tensor) -> Iterator[str]:
+        """Yield a sentence if the function wants targets of `(N,)` beside outputs of `(N, 1)`."""
+        if y_true.ndim != 1 or y_pred.ndim != 2 or y_pred.shape[1] != 1:
+            return
+        rows = min(len(y_true), len(y_pred))
+        y_true, y_pred = y_true[:rows], y_pred[:rows]
+        # In a batch of one, no row can meet another: the mean of such batches is what is meant.
+        meant = torch.stack(
+            [self(y_true[i : i + 1], y_pred[i : i + 1]) for i in range(rows)]
+        ).mean()
+        try:
+            as_given = reduce(self.fn(y_true, y_pred), None, self.reduction)
+        except Exception:  # it does not even take them so
+            return
+        if torch.allclose(as_given, meant) and not torch.allclose(self(y_true, y_pred), meant):
+            yield (
+                f"the loss {self.name} is given targets of shape (N, 1), as the model's output is: "
+                "take y_pred as it is, without a squeeze or an index, or every row meets every "
+                "other"
+            )
+
+
+def _of_one_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Return both with a last dimension of 1 that only one of them has added or dropped."""
+    if not isinstance(y_true, Tensor) or not isinstance(y_pred, Tensor):
+        return y_true, y_pred  # several outputs
+    more = y_true.ndim - y_pred.ndim
+    if more == 1 and y_true.shape[-1] == 1:
+        return (y_true, y_pred[:, None]) if y_pred.ndim == 1 else (y_true.squeeze(-1), y_pred)
+    if more == -1 and y_pred.shape[-1] == 1:
+        return (y_true[:, None], y_pred) if y_true.ndim == 1 else (y_true, y_pred.squeeze(-1))
+    return y_true, y_pred
 
 
 class TorchLoss(Loss):
@@ -164,8 +207,10 @@ class TorchLoss(Loss):
             return counted.sum()
         return (module.weight[targets.where(counted, 0)] * counted).sum()
 
-    def _targets(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+    def _targets(self, y_true: Any, y_pred: Any) -> Any:
         """Return targets in the shape and type that the module takes."""
+        if not isinstance(y_true, Tensor) or not isinstance(y_pred, Tensor):
+            return y_true  # a module of the user's own over several outputs
         if isinstance(self.module, _ENTRYWISE):
             return align(y_true, y_pred)[0].reshape(y_pred.shape)
         if isinstance(self.module, nn.MultiLabelMarginLoss):
@@ -185,6 +230,13 @@ class TorchLoss(Loss):
     def check(self, y_true: Tensor, y_pred: Tensor) -> Iterator[str]:
         """Yield sentences about targets and outputs that the module would not take."""
         kind = type(self.module).__name__
+        trained = [name for name, p in self.module.named_parameters() if p.requires_grad]
+        if trained:
+            yield (
+                f"{kind} has trainable weights of its own ({', '.join(trained)}), which the "
+                "model's optimizer would never update: make the loss a part of the model and call "
+                "it in compute_loss, or freeze them with requires_grad_(False)"
+            )
         if isinstance(self.module, _CLASS_INDEX):
             yield from self._check_classes(y_true, y_pred, kind)
         elif isinstance(self.module, (nn.BCELoss, nn.BCEWithLogitsLoss)):

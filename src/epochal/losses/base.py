@@ -1,6 +1,7 @@
 """What a loss is: errors per sample, and how they become the one number that is minimised."""
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Never
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from epochal.core.config import Configurable
 from epochal.core.errors import UsageError, reject_unknown, unknown_name
 from epochal.core.names import snake_case
-from epochal.core.trees import map_leaves
+from epochal.core.trees import flatten, map_leaves
 from epochal.functional.shapes import ArrayLike, as_tensor, match_weights
 
 __all__ = ["Loss", "PlainLoss", "reduce"]
@@ -170,11 +171,16 @@ class Loss(Configurable):
 
 
 def _tensors(value: Any) -> Any:
-    """Return a tensor, or the dict or list of tensors that a model of several outputs gives."""
-    outputs = isinstance(value, dict) or (
-        isinstance(value, (list, tuple)) and any(isinstance(v, (Tensor, dict)) for v in value)
-    )
-    return map_leaves(as_tensor, value) if outputs else as_tensor(value)
+    """Return a tensor, or the tensors that a model of several outputs gives, in what holds them."""
+    if isinstance(value, (Mapping, list, tuple)):
+        leaves = flatten(value)
+        if leaves and all(isinstance(leaf, Tensor) for leaf in leaves):
+            return value
+        if isinstance(value, Mapping) or any(isinstance(v, (Tensor, Mapping)) for v in value):
+            return map_leaves(as_tensor, value)
+    elif dataclasses.is_dataclass(value):
+        return value
+    return as_tensor(value)
 
 
 def _float_type(name: str | None) -> torch.dtype:

@@ -2,9 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import FunctionType
 from typing import Any
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from epochal.core.config import plain
@@ -31,7 +33,7 @@ from epochal.losses.regression import (
     MeanSquaredLogarithmicError,
 )
 
-__all__ = ["deserialize", "get", "resolve_crossentropy", "serialize"]
+__all__ = ["compares_one_output", "deserialize", "get", "resolve_crossentropy", "serialize"]
 
 _LOSSES = Registry[type[Loss]]("loss")
 _LOSSES.add(MeanSquaredError, "mse", "MSE")
@@ -83,14 +85,33 @@ _CLASS_OF: dict[object, type[Loss]] = {
     )
 }
 
+# So do torch's modules, which weigh samples and bring targets into shape; and they are called with
+# predictions first, as the functions are.
+_MODULE_OF: dict[object, type[nn.Module]] = {
+    F.binary_cross_entropy: nn.BCELoss,
+    F.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
+    F.cross_entropy: nn.CrossEntropyLoss,
+    F.huber_loss: nn.HuberLoss,
+    F.kl_div: nn.KLDivLoss,
+    F.l1_loss: nn.L1Loss,
+    F.mse_loss: nn.MSELoss,
+    F.multi_margin_loss: nn.MultiMarginLoss,
+    F.multilabel_margin_loss: nn.MultiLabelMarginLoss,
+    F.multilabel_soft_margin_loss: nn.MultiLabelSoftMarginLoss,
+    F.nll_loss: nn.NLLLoss,
+    F.poisson_nll_loss: nn.PoissonNLLLoss,
+    F.smooth_l1_loss: nn.SmoothL1Loss,
+    F.soft_margin_loss: nn.SoftMarginLoss,
+}
+
 
 def get(identifier: object) -> Loss:
     """Return the loss that `identifier` stands for.
 
     Args:
         identifier: A name (`"mse"`, `"MeanSquaredError"`, `"mean_squared_error"`), a `Loss` or its
-            class, a `torch.nn` loss or its class, a function `(y_true, y_pred)`, or what
-            `serialize` returned.
+            class, a `torch.nn` loss or its class, a loss of `torch.nn.functional` (or a `partial`
+            of one), a function `(y_true, y_pred)`, or what `serialize` returned.
 
     Returns:
         A loss, ready to call.
@@ -117,12 +138,29 @@ def get(identifier: object) -> Loss:
         return TorchLoss(identifier)
     if isinstance(identifier, FunctionType) and identifier in _CLASS_OF:
         return _CLASS_OF[identifier]()
+    part = identifier if isinstance(identifier, partial) else None
+    function = identifier if part is None else part.func
+    if isinstance(function, FunctionType) and function in _MODULE_OF:
+        arguments = {} if part is None else part.keywords
+        return TorchLoss(_MODULE_OF[function](**arguments), function.__name__)
     if callable(identifier):
         return FunctionLoss(identifier)
     raise UsageTypeError(
         f"a loss was given as {identifier!r}; give a name, a Loss, a torch.nn loss or a function "
         f"(y_true, y_pred). Names: {', '.join(_LOSSES)}"
     )
+
+
+def compares_one_output(loss: Loss) -> bool:
+    """Return whether a loss compares one output with its target; a user's own may take several.
+
+    Example:
+        >>> compares_one_output(get("mse")), compares_one_output(get(lambda y_true, outputs: 0.0))
+        (True, False)
+    """
+    if isinstance(loss, TorchLoss):
+        return type(loss.module).__module__.startswith("torch.nn.")
+    return type(loss) in _CLASS_OF.values()
 
 
 def serialize(loss: Loss | Callable[[Tensor, Tensor], Tensor]) -> dict[str, Any]:

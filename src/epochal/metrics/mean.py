@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from epochal.core.errors import UsageError, UsageTypeError, reject_unknown
 from epochal.core.names import snake_case
+from epochal.functional.argument_order import takes_outputs_first
 from epochal.metrics.base import Metric, as_tensor, blocks
 
 __all__ = ["Mean", "MeanMetricWrapper"]
@@ -204,10 +205,6 @@ def fit_weight(weight: Tensor, values: Tensor) -> Tensor:
 # and the steps cost more than the numbers.
 _VALUES_AT_ONCE = 2**16
 
-_OUTPUTS = {"y_pred", "y_hat", "y_score", "pred", "preds", "prediction", "predictions", "input"}
-_OUTPUTS |= {"output", "outputs", "logits", "probs"}
-_TARGETS = {"y_true", "y", "true", "target", "targets", "label", "labels"}
-
 
 def _function_name(fn: Callable[..., Any]) -> str:
     named = getattr(fn, "name", None)  # a loss has one
@@ -227,8 +224,7 @@ def _check_signature(fn: Callable[..., Any], keywords: dict[str, Any]) -> None:
     if inspect.Parameter.VAR_KEYWORD not in kinds:
         unknown = {name: keywords[name] for name in keywords if name not in signature.parameters}
         reject_unknown(fn, unknown)
-    first = [name.lower() for name in signature.parameters][:2]
-    if len(first) == 2 and first[0] in _OUTPUTS and first[1] in _TARGETS:
+    if takes_outputs_first(fn):
         raise UsageTypeError(
             f"{_function_name(fn)}{signature} takes the outputs first, and a metric is called with "
             "(y_true, y_pred): pass `lambda y_true, y_pred: function(y_pred, y_true)`"

@@ -213,9 +213,8 @@ class Optimizer(Configurable):
 
     def _plan(self) -> None:
         """Decide once whether updates need anything around them; most need nothing."""
-        if self._extras is None:
-            return
-        self._plain = not (self._extras.needed or self.scheduled or self._scaler)
+        if self._extras is not None:
+            self._plain = not (self._extras.needed or self.scheduled or self._scaler)
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         """Return the loss to call `backward` on: multiplied by a factor if there is one.
@@ -255,6 +254,10 @@ class Optimizer(Configurable):
             self._step_with_extras(self._require_built())
         for parameter in self._parameters:
             parameter.grad = None
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear gradients, as torch's optimizers do; `step` has done so after every update."""
+        self.torch_optimizer.zero_grad(set_to_none)
 
     @property
     def direct(self) -> DirectUpdate | None:

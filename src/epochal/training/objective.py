@@ -1,5 +1,6 @@
 """The one number that training makes smaller: the losses of all outputs, weighted and summed."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -7,6 +8,7 @@ from torch import Tensor
 from epochal import losses
 from epochal.core.errors import EpochalError, Problems
 from epochal.losses import Loss
+from epochal.losses.registry import compares_one_output
 from epochal.training.outputs import (
     Output,
     check_weights,
@@ -57,10 +59,14 @@ class Objective:
             problems: Where to note what cannot work.
         """
         if self._losses is None:
-            problems.add("no loss is given; pass loss= to compile, as in compile('adam', 'mse')")
+            how = _own_loss(prediction)
+            problems.add(
+                f"no loss is given; pass loss= to compile, as in compile('adam', 'mse'){how}"
+            )
             return
         if y is None:
-            problems.add("there are no targets: pass y, or data that gives (x, y)")
+            how = _own_loss(prediction)
+            problems.add(f"there are no targets: pass y, or data that gives (x, y){how}")
             return
         outputs = outputs_of(prediction)
         one_for_all = isinstance(self._losses, (Loss, str)) and isinstance(y, Tensor)
@@ -117,8 +123,19 @@ class Objective:
     @staticmethod
     def _check(loss: Loss, target: Any, predicted: Any, output: Output, problems: Problems) -> None:
         if not isinstance(target, Tensor) or not isinstance(predicted, Tensor):
+            if compares_one_output(loss) and isinstance(target, Tensor):
+                problems.add(_too_many(loss, predicted, output))
             return  # a function of the user's own over a whole structure
         before = output.prefix().replace("_", ": ") if output.name else ""
+        if not target.ndim or not predicted.ndim:
+            if target.ndim and not compares_one_output(loss):
+                return  # a model that returns its loss, and a function that hands it on
+            which = "targets are" if not target.ndim else "model's output is"
+            problems.add(
+                f"{before}the {which} a single number; expected one row for each sample (a "
+                "DataLoader with batch_size=None gives what its dataset gives, as it is)"
+            )
+            return
         found = list(loss.check(target, predicted))
         for text in found:
             problems.add(f"{before}{text}")
@@ -135,6 +152,33 @@ class Objective:
                 f"{before}the loss {loss.name} gives values of the shape {tuple(value.shape)}; "
                 "training needs one number: use a reduction other than 'none'"
             )
+
+
+def _own_loss(prediction: Any) -> str:
+    """Return how to train on a loss that the model computes itself; nothing if it has none."""
+    if isinstance(prediction, Mapping):
+        found = "y_pred['loss']" if "loss" in prediction else ""
+    else:
+        found = "y_pred.loss" if isinstance(getattr(prediction, "loss", None), Tensor) else ""
+    return found and (
+        ". To train on the loss that the model returns, subclass epochal.Model and write `def "
+        f"compute_loss(self, x, y, y_pred, sample_weight): return {found}`"
+    )
+
+
+def _too_many(loss: Loss, predicted: Any, output: Output) -> str:
+    """Return a sentence about a loss of one output that meets several."""
+    of = f"the output {output.name!r}" if output.name else "the model's output"
+    names = [part.name for part in outputs_of(predicted)]
+    if names == [""]:
+        return f"{of} is a {type(predicted).__name__}; the loss {loss.name} takes a tensor"
+    others = ", ".join(repr(name) for name in names)
+    form = f"{{{names[0]!r}: ...}}" if isinstance(predicted, Mapping) else "[..., None]"
+    return (
+        f"{of} is a {type(predicted).__name__} of {len(names)} ({others}), and the loss "
+        f"{loss.name} compares one tensor with the targets: say which output has which loss, as in "
+        f"loss={form}, or give a function (y_true, y_pred) of them all"
+    )
 
 
 def _looked_up(loss: Any) -> Any:

@@ -1,11 +1,13 @@
 """A model's outputs, one or several, and what the user said for each of them."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from epochal.core.errors import Problems, unknown_name
+from epochal.core.trees import is_record, pick
 
 __all__ = [
     "Output",
@@ -30,11 +32,14 @@ class Output(NamedTuple):
 
 
 def outputs_of(prediction: Any) -> list[Output]:
-    """Return the outputs of a model by what it returned: a tensor, a tuple, a list or a dict."""
+    """Return a model's outputs by what it returned: a tensor, tuple, list, dict or dataclass."""
     if isinstance(prediction, Mapping):
         return [Output(key, str(key)) for key in prediction]
     if isinstance(prediction, tuple) and hasattr(prediction, "_fields"):
         return [Output(index, name) for index, name in enumerate(prediction._fields)]
+    if is_record(prediction):
+        names = [field.name for field in dataclasses.fields(prediction)]
+        return [Output(name, name) for name in names if getattr(prediction, name) is not None]
     if isinstance(prediction, Sequence) and len(prediction) > 1:
         return [Output(index, f"output_{index}") for index in range(len(prediction))]
     return [Output(0 if isinstance(prediction, Sequence) else None, "")]
@@ -83,7 +88,7 @@ def select(tree: Any, output: Output) -> Any:
     key = output.key
     if key is None or tree is None or isinstance(tree, Tensor):
         return tree
-    return tree[output.name if isinstance(tree, dict) and key not in tree else key]
+    return pick(tree, output.name if isinstance(tree, dict) and key not in tree else key)
 
 
 def target_of(y: Any, output: Output, problems: Problems) -> Any:

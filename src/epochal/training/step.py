@@ -3,7 +3,9 @@
 from typing import Any
 
 from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
 
+from epochal.core.errors import UsageError
 from epochal.core.trees import flatten, map_leaves
 from epochal.data import Batch
 from epochal.logs import Scoreboard
@@ -30,12 +32,14 @@ def train_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> None:
             else:
                 prediction = compiled.model(**x)
             loss, parts = compiled.loss(x, y, prediction, sample_weight)
+        if not loss.requires_grad:
+            raise _nothing_to_train(compiled)
         optimizer.scale_loss(loss).backward()  # type: ignore[no-untyped-call]
         outputs = map_leaves(_kept, prediction) if board.scores else None
         loss = loss.detach()
         optimizer.step()
     compiled.batch_loss = loss
-    board.add_loss(loss, batch_size(x), parts)
+    board.add_loss(loss, _rows(x, y), parts)
     if board.scores:
         board.add_outputs(y, outputs, sample_weight)
 
@@ -55,7 +59,7 @@ def test_step(compiled: Compiled, batch: Batch, board: Scoreboard) -> Any:
             else:
                 prediction = compiled.model(**x)
             loss, parts = compiled.loss(x, y, prediction, sample_weight)
-    board.add_loss(loss, batch_size(x), parts)
+    board.add_loss(loss, _rows(x, y), parts)
     if board.scores:
         board.add_outputs(y, prediction, sample_weight)
     return prediction
@@ -79,7 +83,31 @@ def batch_size(x: Any) -> int:
     """Return the number of rows of a batch's inputs."""
     if isinstance(x, Tensor):
         return x.shape[0]
+    if isinstance(x, PackedSequence):  # its first tensor holds the steps of all sequences
+        return int(x.batch_sizes[0])
     return int(flatten(x)[0].shape[0])
+
+
+def _rows(x: Any, y: Any) -> int:
+    """Return how often a batch's loss counts in the mean of an epoch.
+
+    Targets say it: inputs may be time by batch, the nodes of several graphs, or packed sequences.
+    """
+    return y.shape[0] if isinstance(y, Tensor) and y.ndim else batch_size(x)
+
+
+def _nothing_to_train(compiled: Compiled) -> UsageError:
+    """Return what to raise where a loss depends on no weight that could be trained."""
+    if not any(weight.requires_grad for weight in compiled.model.parameters()):
+        return UsageError(
+            "fit: no weight of the model is trainable; thaw some of them with "
+            "requires_grad_(True), or layer.trainable = True"
+        )
+    return UsageError(
+        "fit: the loss does not depend on the model's trainable weights: somewhere between them "
+        "and the loss is a detach(), item(), numpy(), argmax or no_grad(), or all that the loss "
+        "uses is frozen"
+    )
 
 
 def _kept(output: Tensor) -> Tensor:

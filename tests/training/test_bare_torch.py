@@ -1,0 +1,233 @@
+"""What people of plain torch bring along: their modules' outputs, their batches, their habits."""
+
+import dataclasses
+from functools import partial
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence
+from torch.utils.data import DataLoader, TensorDataset
+
+import epochal
+from epochal.core.errors import UsageError
+
+X = torch.randn(20, 4, generator=torch.Generator().manual_seed(0))
+Y = (X.sum(1, keepdim=True) > 0).float()
+
+
+@dataclasses.dataclass
+class Out:
+    logits: torch.Tensor
+    hidden: torch.Tensor
+    attentions: torch.Tensor | None = None
+
+
+class Attributes(dict):
+    """A mapping whose values are attributes too, as outputs of Hugging Face's models are."""
+
+    def __getattr__(self, name):
+        return self[name]
+
+
+class Net(nn.Module):
+    def __init__(self, form):
+        super().__init__()
+        torch.manual_seed(1)
+        self.layer, self.form = nn.Linear(4, 1), form
+
+    def forward(self, x):
+        logits = self.layer(x)
+        return self.form(logits=logits, hidden=x * 2)
+
+
+def fitted(module, data, loss, epochs=2, metrics=None, **arguments):
+    model = epochal.Model(module)
+    model.compile(partial(torch.optim.SGD, lr=0.1), loss, metrics=metrics)
+    return model, model.fit(data, epochs=epochs, verbose=0, **arguments).history
+
+
+def by_hand(module, loader, loss, epochs=2):
+    """Return each epoch's mean loss, every batch weighted by its targets."""
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    means = []
+    for _ in range(epochs):
+        total, rows = 0.0, 0
+        for x, y in loader:
+            value = loss(module(x), y)
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+            total, rows = total + value.item() * len(y), rows + len(y)
+        means.append(total / rows)
+    return means
+
+
+LOADER = DataLoader(TensorDataset(X, Y), 8)
+FORMS = pytest.mark.parametrize("form", [Out, Attributes], ids=["dataclass", "attributes"])
+
+
+@FORMS
+def test_a_loss_of_the_users_own_gets_the_models_output_as_the_model_returned_it(form):
+    def loss(y_true, out):
+        return F.binary_cross_entropy_with_logits(out.logits, y_true)
+
+    _, history = fitted(Net(form), LOADER, loss)
+    wanted = by_hand(
+        Net(form), LOADER, lambda out, y: F.binary_cross_entropy_with_logits(out.logits, y)
+    )
+    assert history["loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+@FORMS
+def test_losses_and_metrics_find_their_outputs_by_field(form):
+    model, history = fitted(
+        Net(form), (X), {"logits": nn.BCEWithLogitsLoss()}, metrics={"logits": ["mae"]}, y=Y
+    )
+    assert list(history) == ["loss", "logits_mae"]
+    found = model.predict(X, verbose=0)
+    logits = found.logits if form is Out else found["logits"]
+    assert logits.shape == (20, 1)
+    assert found.attentions is None if form is Out else "attentions" not in found
+
+
+def test_one_loss_for_several_outputs_says_how_to_name_one():
+    with pytest.raises(UsageError, match=r"Out of 2 \('logits', 'hidden'\).*mse_loss compares one"):
+        fitted(Net(Out), LOADER, nn.MSELoss())
+    with pytest.raises(UsageError, match=r"as in loss=\{'logits': \.\.\.\}"):
+        fitted(Net(dict), LOADER, "mse")
+    with pytest.raises(UsageError, match=r"as in loss=\[\.\.\., None\]"):
+        fitted(Net(lambda logits, hidden: (logits, hidden)), LOADER, "mse")
+
+
+@pytest.mark.parametrize(
+    ("form", "how"),
+    [(Attributes, r"y_pred\['loss'\]"), (lambda **parts: Both(**parts), r"y_pred\.loss")],
+)
+def test_a_model_that_returns_its_loss_is_told_how_to_train_on_it(form, how):
+    def with_loss(logits, hidden):
+        return form(loss=logits.mean(), logits=logits)
+
+    with pytest.raises(UsageError, match=f"no loss is given.*{how}"):
+        fitted(Net(with_loss), LOADER, None)
+    with pytest.raises(UsageError, match=f"there are no targets.*{how}"):
+        fitted(Net(with_loss), [(X,)], "mse")
+
+
+@dataclasses.dataclass
+class Both:
+    loss: torch.Tensor
+    logits: torch.Tensor
+
+
+def test_a_batch_may_be_a_dataclass():
+    @dataclasses.dataclass
+    class Inputs:
+        a: torch.Tensor
+        b: torch.Tensor
+
+    class Sum(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 1)
+
+        def forward(self, batch):
+            return self.layer(batch.a + batch.b)
+
+    _, history = fitted(Sum(), [(Inputs(X, X), Y), (Inputs(X, X), Y)], nn.MSELoss())
+    assert len(history["loss"]) == 2
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(1)
+        self.cell, self.head = nn.GRU(4, 3), nn.Linear(3, 1)
+
+    def forward(self, packed):
+        return self.head(self.cell(packed)[1][-1])
+
+
+def test_packed_sequences_count_as_many_rows_as_they_have_sequences():
+    sequences = [torch.randn(1 + i % 5, 4) for i in range(10)]
+
+    def collate(rows):
+        packed = pack_sequence([sequences[i] for i in rows], enforce_sorted=False)
+        return packed, torch.tensor([[float(i)] for i in rows])
+
+    loader = DataLoader(range(10), 4, collate_fn=collate)
+    model, history = fitted(Recurrent(), loader, nn.MSELoss())
+    assert history["loss"] == pytest.approx(by_hand(Recurrent(), loader, F.mse_loss), rel=1e-6)
+    assert model.predict(loader, verbose=0).shape == (10, 1)
+    assert model.predict([(collate([1, 2])[0],)], verbose=0).shape == (2, 1)
+    shown = []
+    model.summary(print_fn=shown.append)
+    assert "head (Linear)" in shown[0]  # though no zeros make a packed sequence
+
+
+def test_a_batchs_loss_counts_by_its_targets():
+    class Pool(nn.Module):
+        """Rows of several graphs in one tensor, and which graph each belongs to."""
+
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(1)
+            self.layer = nn.Linear(4, 1)
+
+        def forward(self, batch):
+            nodes, graph = batch
+            return torch.zeros(int(graph.max()) + 1, 1).index_add(0, graph, self.layer(nodes))
+
+    batches = [
+        ((X[:9], torch.tensor([0] * 8 + [1])), Y[:2]),
+        ((X[9:12], torch.tensor([0, 1, 2])), Y[2:5]),
+    ]
+    _, history = fitted(Pool(), batches, nn.MSELoss())
+    assert history["loss"] == pytest.approx(by_hand(Pool(), batches, F.mse_loss), rel=1e-6)
+
+
+def test_rows_without_a_batch_around_them_are_refused():
+    loader = DataLoader(TensorDataset(X, Y[:, 0]), batch_size=None)
+    with pytest.raises(UsageError, match=r"targets are a single number.*batch_size=None"):
+        fitted(nn.Linear(4, 1), loader, nn.MSELoss())
+
+
+def test_a_loss_that_reaches_no_trainable_weight_says_what_may_be_the_matter():
+    frozen = nn.Linear(4, 1).requires_grad_(False)
+    with pytest.raises(UsageError, match="no weight of the model is trainable"):
+        fitted(frozen, LOADER, nn.MSELoss())
+    with pytest.raises(UsageError, match="does not depend on the model's trainable weights"):
+        fitted(nn.Linear(4, 1), LOADER, lambda y_true, y_pred: (y_true - y_pred.detach()).mean())
+
+
+def test_a_model_that_returns_its_loss_alone_can_be_trained():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 1)
+
+        def forward(self, x):
+            return self.layer(x).square().mean()
+
+    _, history = fitted(Own(), LOADER, lambda y_true, value: value)
+    assert history["loss"][1] < history["loss"][0]
+
+
+def test_a_step_of_ones_own_may_clear_gradients_as_in_a_loop():
+    class Own(epochal.Model):
+        def train_step(self, data):
+            x, y = data
+            self.optimizer.zero_grad()
+            loss = F.mse_loss(self(x), y)
+            loss.backward()
+            self.optimizer.step()
+            return {"loss": loss}
+
+    torch.manual_seed(1)
+    model = Own(nn.Linear(4, 1))
+    model.compile(partial(torch.optim.SGD, lr=0.1))
+    history = model.fit(LOADER, epochs=2, verbose=0).history
+    torch.manual_seed(1)
+    wanted = by_hand(nn.Linear(4, 1), LOADER, F.mse_loss)
+    assert history["loss"] == pytest.approx(wanted, rel=1e-6)
