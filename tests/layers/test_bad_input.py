@@ -13,6 +13,8 @@ def built(layer, *shape):
 
 
 UNBUILT = {
+    "repeat_rank": (lambda: layers.RepeatVector(3), (4, 5, 6), "2 axes"),
+    "distributed_rank": (lambda: layers.TimeDistributed(layers.Flatten()), (4, 5), "3 axes"),
     "dense_vector": (lambda: layers.Dense(3), (4,), "at least 2 axes"),
     "conv1d_rank": (lambda: layers.Conv1D(3, 2), (4, 5), "3 axes"),
     "conv2d_rank": (lambda: layers.Conv2D(3, 2), (4, 5, 5), "4 axes"),
@@ -182,7 +184,10 @@ def test_an_embedding_names_the_integers_that_are_out_of_range():
         (lambda: layers.BatchNormalization(renorm=True), "renorm=True is not supported"),
         (lambda: layers.BatchNormalization(synchronized=True), "SyncBatchNorm"),
         (lambda: layers.Embedding(5, 2, mask_zero=True), "mask_zero=True is not supported"),
+        (lambda: layers.Embedding(5, 2, input_length=3), "follows from the data; leave it out"),
         (lambda: layers.Embedding(0, 2), "input_dim=0"),
+        (lambda: layers.RepeatVector(0), "n=0"),
+        (lambda: layers.TimeDistributed(torch.nn.Linear(1, 1)), "expected a layer"),
         (lambda: layers.LSTM(3, stateful=True), "initial_state"),
         (lambda: layers.LSTM(3, dropout=2.0), "a number from 0 to 1"),
         (lambda: layers.GRU(3, unroll=True), "leave it out"),

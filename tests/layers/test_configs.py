@@ -13,7 +13,7 @@ from epochal.layers import Layer
 def test_every_layer_is_found_by_its_class_name_and_its_snake_case():
     kinds = [getattr(layers, name) for name in layers.__all__]
     kinds = [k for k in kinds if isinstance(k, type) and issubclass(k, Layer) and k is not Layer]
-    assert len(set(kinds)) == 50
+    assert len(set(kinds)) == 52
     for name, kind in ((n, getattr(layers, n)) for n in layers.__all__):
         if kind in kinds:
             for known_as in (name, snake_case(kind.__name__)):

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from epochal.layers.registry import deserialize, get, register, serialize
     from epochal.layers.regularization import Dropout, GaussianNoise, SpatialDropout2D
     from epochal.layers.reshaping import Flatten, Permute, Reshape, UpSampling2D, ZeroPadding2D
+    from epochal.layers.sequences import RepeatVector, TimeDistributed
     from epochal.layers.shapes import InputSpec
     from epochal.layers.weights import NamedWeight, get_arrays, named_weights, set_arrays
 
@@ -129,6 +130,7 @@ __all__ = [
     "PReLU",
     "Permute",
     "ReLU",
+    "RepeatVector",
     "Rescaling",
     "Reshape",
     "SeparableConv2D",
@@ -136,6 +138,7 @@ __all__ = [
     "Softmax",
     "SpatialDropout2D",
     "Subtract",
+    "TimeDistributed",
     "UpSampling2D",
     "ZeroPadding2D",
     "deserialize",
@@ -181,6 +184,7 @@ if not TYPE_CHECKING:
             "epochal.layers.registry": "deserialize get register serialize",
             "epochal.layers.regularization": "Dropout GaussianNoise SpatialDropout2D",
             "epochal.layers.reshaping": "Flatten Permute Reshape UpSampling2D ZeroPadding2D",
+            "epochal.layers.sequences": "RepeatVector TimeDistributed",
             "epochal.layers.shapes": "InputSpec",
             "epochal.layers.weights": "NamedWeight get_arrays named_weights set_arrays",
             "epochal.layers.builtin": (

@@ -57,6 +57,7 @@ from epochal.layers.reshaping import (
     UpSampling2D,
     ZeroPadding2D,
 )
+from epochal.layers.sequences import RepeatVector, TimeDistributed
 
 __all__ = [
     "AvgPool1D",
@@ -119,11 +120,13 @@ for _layer, _aliases in (
     (PReLU, ()),
     (Permute, ()),
     (ReLU, ()),
+    (RepeatVector, ()),
     (Rescaling, ()),
     (Reshape, ()),
     (SeparableConv2D, ("SeparableConvolution2D",)),
     (Softmax, ()),
     (SpatialDropout2D, ()),
+    (TimeDistributed, ()),
     (UpSampling2D, ()),
     (ZeroPadding2D, ()),
     (Add, ()),

@@ -161,6 +161,7 @@ class Embedding(Layer):
             "masks do not travel between layers; pad on the left, or mask in a model's `forward`",
         ),
         "weights": (None, "give the array as embeddings_initializer=Constant(array)"),
+        "input_length": (None, "it follows from the data; leave it out"),
         "lora_rank": (None, NO_LORA),
         "lora_alpha": (None, NO_LORA),
         "quantization_config": (None, NO_QUANTIZATION),

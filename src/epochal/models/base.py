@@ -26,7 +26,7 @@ class BaseModel(PlainNames, Freezable):
 
     Args:
         module: The module to wrap; nothing for a subclass.
-        name: What the model is called; its class, or that of the module, in snake case if not given.
+        name: What the model is called; if not given, its class or that of the module in snake case.
     """
 
     name: str
