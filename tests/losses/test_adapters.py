@@ -185,22 +185,6 @@ def test_a_module_of_ones_own_may_take_all_outputs_of_a_model_at_once():
     assert losses.get(Both)(torch.zeros(2), (torch.ones(2), torch.ones(2))).item() == 2.0
 
 
-def test_a_module_with_weights_that_nobody_would_train_says_so():
-    class Scaled(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.scale = nn.Parameter(torch.ones(()))
-
-        def forward(self, y_pred, y_true):
-            return self.scale * (y_pred - y_true).square().mean()
-
-    loss = TorchLoss(Scaled())
-    batch = torch.zeros(2, 1), torch.ones(2, 1)
-    assert "trainable weights of its own (scale)" in "".join(loss.check(*batch))
-    loss.module.requires_grad_(False)
-    assert not list(loss.check(*batch))
-
-
 def test_a_module_that_gives_one_number_cannot_be_weighted_and_says_so():
     with pytest.raises(UsageError, match="one number for the whole batch"):
         losses.get(OneNumber)([0.0], [1.0], [1.0])
@@ -237,6 +221,7 @@ def test_what_is_no_module_is_refused():
         (nn.CrossEntropyLoss(), torch.tensor([0, 1]), torch.full((2, 2), 0.5), "takes logits"),
         (nn.NLLLoss(), torch.eye(3), -torch.rand(2, 3), "takes integer labels"),
         (nn.CrossEntropyLoss(), torch.zeros(2), torch.zeros(2), "one output per class"),
+        (nn.CrossEntropyLoss(), torch.zeros(2, 7), torch.zeros(2, 7, 3), "movedim(-1, 1)"),
         (nn.BCELoss(), torch.tensor([0, 1]), torch.tensor([[3.0]]), "use BCEWithLogitsLoss"),
         (nn.BCEWithLogitsLoss(), torch.tensor([0, 1]), torch.tensor([[3.0]]), ""),
         (nn.MSELoss(), torch.zeros(2, 3), torch.zeros(2, 1), "(N, 3)"),

@@ -1,6 +1,7 @@
 """What people of plain torch bring along: their modules' outputs, their batches, their habits."""
 
 import dataclasses
+import re
 from functools import partial
 
 import pytest
@@ -231,3 +232,49 @@ def test_a_step_of_ones_own_may_clear_gradients_as_in_a_loop():
     torch.manual_seed(1)
     wanted = by_hand(nn.Linear(4, 1), LOADER, F.mse_loss)
     assert history["loss"] == pytest.approx(wanted, rel=1e-6)
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, y_pred, y_true):
+        return self.scale * (y_pred - y_true).square().mean()
+
+
+def test_a_loss_with_weights_that_nobody_would_train_is_refused():
+    with pytest.raises(UsageError, match=r"the loss scaled has trainable weights \(scale\)"):
+        fitted(nn.Linear(4, 1), LOADER, Scaled())
+    fitted(nn.Linear(4, 1), LOADER, Scaled().requires_grad_(False))
+
+    class WithLoss(epochal.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.criterion = nn.Linear(4, 1), Scaled()
+
+        def forward(self, x):
+            return self.layer(x)
+
+    model = WithLoss()
+    model.compile("sgd", model.criterion)
+    model.fit(LOADER, verbose=0)
+    assert model.criterion.scale != 2.0
+
+
+@pytest.mark.parametrize(
+    ("module", "x", "hint"),
+    [
+        (nn.Linear(4, 1).double(), X.double(), r"module\.float\(\)"),
+        (nn.Linear(4, 1), X.long(), "weights are float32; where inputs of int64 meet them"),
+        (nn.Linear(4, 1), {"x": X, "y": Y}, r"the dict of \['x', 'y'\] as it is.*\(inputs, targ"),
+        (nn.Linear(5, 1), X, "nothing has been changed$"),
+        (nn.Flatten(7), X, "nothing has been changed$"),
+    ],
+)
+def test_inputs_that_forward_does_not_take_are_told_with_what_may_be_wrong(module, x, hint):
+    model = epochal.Model(module)
+    model.compile("sgd" if list(module.parameters()) else None, "mse")
+    with pytest.raises((RuntimeError, TypeError, IndexError)) as caught:
+        model.evaluate(DataLoader(TensorDataset(x, Y), 8) if x is X else [(x, Y)], verbose=0)
+    assert re.search(hint, caught.value.__notes__[0])

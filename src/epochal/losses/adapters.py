@@ -230,13 +230,6 @@ class TorchLoss(Loss):
     def check(self, y_true: Tensor, y_pred: Tensor) -> Iterator[str]:
         """Yield sentences about targets and outputs that the module would not take."""
         kind = type(self.module).__name__
-        trained = [name for name, p in self.module.named_parameters() if p.requires_grad]
-        if trained:
-            yield (
-                f"{kind} has trainable weights of its own ({', '.join(trained)}), which the "
-                "model's optimizer would never update: make the loss a part of the model and call "
-                "it in compute_loss, or freeze them with requires_grad_(False)"
-            )
         if isinstance(self.module, _CLASS_INDEX):
             yield from self._check_classes(y_true, y_pred, kind)
         elif isinstance(self.module, (nn.BCELoss, nn.BCEWithLogitsLoss)):

@@ -129,9 +129,15 @@ def class_labels(
         )
         return
     if tuple(y_true.shape[1:]) not in (tuple(expected[1:]), (*expected[1:], 1)):
+        hint = ""
+        if axis == 1 and y_true.shape[1:] == y_pred.shape[1:-1]:
+            hint = (
+                "; it wants the classes in axis 1: let the model return output.movedim(-1, 1), or "
+                "use SparseCategoricalCrossentropy(from_logits=True), which takes them last"
+            )
         yield (
             f"{kind} takes one integer label per prediction, but the targets have shape "
-            f"{_shape(y_true)} and the model's output {_shape(y_pred)}"
+            f"{_shape(y_true)} and the model's output {_shape(y_pred)}{hint}"
         )
         return
     if not _whole(y_true):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from epochal.core.errors import Problems, UsageError
-from epochal.core.trees import map_leaves
+from epochal.core.trees import flatten, map_leaves
 from epochal.data import Batch
 from epochal.layers import Layer
 from epochal.logs import Scored
@@ -55,6 +55,7 @@ def dry_run(
     if compiled.objective.given is not None or not compiled.own & {"train_step", "compute_loss"}:
         compiled.objective.resolve(targets, prediction, batch[2], problems)
         compiled.objective.to(compiled.device)
+        compiled.objective.check_trained(compiled.model.parameters(), problems)
     if batch[1] is not None and not problems:
         compiled.metrics.resolve(batch[1], prediction, compiled.objective.names, problems)
         if extra is not None:
@@ -97,11 +98,33 @@ def _forward(compiled: Compiled, x: Any, problems: Problems) -> Any:
         shapes = map_leaves(lambda leaf: f"{tuple(leaf.shape)} {leaf.dtype}", x)
         error.add_note(
             f"raised by the model's forward on the first rows of x, {shapes}, before training "
-            "began; nothing has been changed"
+            f"began; nothing has been changed{_hint(compiled, x)}"
         )
         raise
     finally:
         compiled.model.train(training)
+
+
+def _hint(compiled: Compiled, x: Any) -> str:
+    """Return what may be wrong with inputs that `forward` did not take; nothing if nobody knows."""
+    if isinstance(x, Mapping) and compiled.passing == "one":
+        return (
+            f". forward got the dict of {list(x)} as it is; where some of them are targets, give "
+            "batches of (inputs, targets)"
+        )
+    weight = next((p for p in compiled.model.parameters() if p.is_floating_point()), None)
+    own = None if weight is None else str(weight.dtype).removeprefix("torch.")
+    if own == "float64":
+        return (
+            ". The model's weights are float64, and numbers reach it as float32: make them float32 "
+            "with module.float(), or write x.double() in its forward"
+        )
+    others = {str(leaf.dtype).removeprefix("torch.") for leaf in flatten(x)} - {own}
+    if own is None or not others:
+        return ""
+    return (
+        f". The model's weights are {own}; where inputs of {', '.join(others)} meet them, convert"
+    )
 
 
 def unbuilt(model: nn.Module) -> bool:

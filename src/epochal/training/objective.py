@@ -1,9 +1,9 @@
 """The one number that training makes smaller: the losses of all outputs, weighted and summed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from epochal import losses
 from epochal.core.errors import EpochalError, Problems
@@ -119,6 +119,26 @@ class Objective:
         for term in self._terms:
             if isinstance(term.loss, losses.TorchLoss):
                 term.loss.to(device)
+
+    def check_trained(self, weights: Iterable[nn.Parameter], problems: Problems) -> None:
+        """Note losses with trainable weights that are not among the model's: nobody updates them.
+
+        Args:
+            weights: The model's.
+            problems: Where to note them.
+        """
+        held = set(map(id, weights))
+        for term in self._terms:
+            if not isinstance(term.loss, losses.TorchLoss):
+                continue
+            named = term.loss.module.named_parameters()
+            others = [name for name, p in named if p.requires_grad and id(p) not in held]
+            if others:
+                problems.add(
+                    f"the loss {term.loss.name} has trainable weights ({', '.join(others)}) that "
+                    "are not the model's, so its optimizer would never update them: keep the loss "
+                    "in an attribute of the model, or freeze it with requires_grad_(False)"
+                )
 
     @staticmethod
     def _check(loss: Loss, target: Any, predicted: Any, output: Output, problems: Problems) -> None:
