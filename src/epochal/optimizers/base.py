@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Never, Self
 import torch
 from torch import Tensor, nn
 
-from epochal.core.config import Configurable
 from epochal.core.errors import Problems, UsageError
 from epochal.optimizers import schedules, state
 from epochal.optimizers.direct import DirectUpdate, direct_update
@@ -19,11 +18,12 @@ from epochal.optimizers.keywords import (
 )
 from epochal.optimizers.learning_rate import LearningRate
 from epochal.optimizers.rates import Rate, Rates
+from epochal.optimizers.taking import TakesGradients
 
 __all__ = ["Optimizer"]
 
 
-class Optimizer(Configurable):
+class Optimizer(TakesGradients):
     """Base of every optimizer; subclass it and write `_make` to wrap another torch algorithm.
 
     Args:
