@@ -1,5 +1,6 @@
 """What objects of the user remember in plain attributes comes back, though nobody declared it."""
 
+import copy
 import functools
 import itertools
 import random
@@ -164,3 +165,138 @@ def test_a_validation_that_was_looked_at_before_training_is_looked_at_again(tmp_
         cuts=((1, 4), (1, 9)),
         validation_data=lambda: DATA[kind]()[0][0] if kind == "rows" else DATA[kind]()[0],
     )
+
+
+class Counts(nn.Module):
+    """A layer that counts its steps in a number, in a tensor, and in a state of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = nn.Linear(3, 1)
+        self.steps = 0
+        self.mean = torch.zeros(())
+
+    def forward(self, x):
+        if self.training:
+            self.steps += 1
+            self.mean = 0.9 * self.mean + 0.1 * x.detach().mean()
+        return self.line(x) * (1 + self.steps / 100) + self.mean
+
+    def get_extra_state(self):
+        return {"steps": self.steps}
+
+    def set_extra_state(self, state):
+        self.steps = state["steps"]
+
+
+class Pair(epochal.Model):
+    """Two nets that train against each other, each with an optimizer of its own."""
+
+    def __init__(self, made):
+        super().__init__()
+        self.one, self.other = nn.Linear(3, 2), nn.Linear(2, 1)
+        self.optimizers = [made(self.one), made(self.other)]
+        self.steps = 0
+        self.compile()
+
+    def forward(self, x):
+        return self.other(self.one(x))
+
+    def train_step(self, data):
+        self.steps += 1
+        loss = (self(data[0]) - data[1]).square().mean() + torch.randn(()) * self.steps / 10
+        self.zero_grad()
+        loss.backward()
+        self.optimizers[self.steps % 2].step()
+        return {"loss": float(loss.detach())}
+
+
+def own_adam(net):
+    made = epochal.optimizers.Adam(0.01)
+    made.build(net.named_parameters())
+    return made
+
+
+MODELS = {
+    "counting layer": lambda: epochal.Model(Counts()),
+    "two optimizers of torch": lambda: Pair(lambda net: torch.optim.Adam(net.parameters(), 0.01)),
+    "two optimizers": lambda: Pair(own_adam),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_what_models_remember_and_hold_comes_back(tmp_path, kind):
+    assert_exact(tmp_path, model=MODELS[kind])
+
+
+class Cycle(Callback):
+    """Holds a scheduler of torch that the callbacks' list knows nothing of."""
+
+    def on_train_begin(self, logs=None):
+        optimizer = self.model.optimizer.torch_optimizer
+        self.held = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=30)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.held.step()
+
+
+class Teacher(Callback):
+    """Logs how far the weights are from a mean of them; counts in all that can count."""
+
+    def on_train_begin(self, logs=None):
+        self.mean = copy.deepcopy(self.model)
+        self.last, self.kinds, self.by_epoch = deque(maxlen=3), set(), {}
+
+    def on_train_batch_end(self, batch, logs=None):
+        for mean, weight in zip(self.mean.parameters(), self.model.parameters(), strict=True):
+            mean.data.mul_(0.9).add_(weight.data, alpha=0.1)
+        self.last.append(float(logs["loss"]))
+        self.kinds.add(batch)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.by_epoch[epoch] = [sum(self.last), len(self.kinds)]
+        logs["mean"] = sum(float(weight.detach().sum()) for weight in self.mean.parameters())
+        logs["counted"] = sum(sum(values) for values in self.by_epoch.values())
+
+
+def counting_closure():
+    count, times = {"batches": 0}, 0
+
+    def batch_end(batch, logs=None):
+        nonlocal times
+        count["batches"] += 1
+        times += 2
+
+    return epochal.callbacks.LambdaCallback(
+        on_train_batch_end=batch_end,
+        on_epoch_end=lambda epoch, logs: logs.update(counted=count["batches"], times=times),
+    )
+
+
+@pytest.mark.parametrize("made", [Cycle, Teacher, counting_closure])
+def test_what_callbacks_remember_and_hold_comes_back(tmp_path, made):
+    assert_exact(tmp_path, callbacks=[made])
+
+
+def test_what_cannot_come_back_is_a_warning_that_says_what_to_do(tmp_path):
+    class Odd:
+        def state_dict(self):
+            return {"made": object()}
+
+        def load_state_dict(self, state):
+            raise AssertionError
+
+    class Late(Callback):
+        def __init__(self, held):
+            self.held = held
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if not epoch:
+                self.late = torch.optim.SGD(self.model.parameters(), 0.1, momentum=0.9)
+
+    with pytest.warns(UserWarning, match="will not come back: .*held: made is a object"):
+        fit(tmp_path / "odd", callbacks=[lambda: Late(Odd())])
+    with pytest.raises(ZeroDivisionError):
+        fit(tmp_path / "late", callbacks=[lambda: Late(None)], save_freq="epoch", after=8)
+    with pytest.warns(UserWarning, match="callback 0/late had come to is not put back"):
+        fit(tmp_path / "late", callbacks=[lambda: Late(None)])

@@ -14,6 +14,7 @@ from epochal.core.generators import capture_generators, restore_generators
 from epochal.core.random import chosen_seed
 from epochal.data import Feed
 from epochal.layers import Layer
+from epochal.state.belongings import Belongings
 from epochal.state.packing import pack, unpack
 
 __all__ = ["Position", "Run"]
@@ -105,12 +106,22 @@ class Run:
         self._board: Board | None = None
         self._waiting: dict[str, Any] | None = None
         self._held: _Held | None = None
+        self._belongings: Belongings | None = None
 
     def follow(self) -> None:
         """Be told, before anything is trained, that the run will be captured."""
+        self._belongings = Belongings(self.model, self.callbacks)
         for feed in (self.feed, self.validation):
             if feed is not None:
                 feed.follow()
+
+    @property
+    def belongings(self) -> Belongings:
+        """What the model and the callbacks hold, watched since `follow`."""
+        if self._belongings is None:
+            self.follow()
+        assert self._belongings is not None  # made just now
+        return self._belongings
 
     def hold(self, position: Position, validating: Collection[_Stateful]) -> None:
         """Keep what a validation may change, so that the run can be left in the middle of one.
@@ -164,6 +175,7 @@ class Run:
             "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
             "untrainable": [name for name, layer in self._layers() if not layer.trainable],
             "optimizer": None if model.optimizer is None else model.optimizer.state_dict(),
+            "belongings": self.belongings.state_dict(),
             **(self._changing(position, position.batches) if held is None else held.parts),
             "callbacks": [
                 {"class": type(callback).__name__, "state": state}
@@ -228,6 +240,8 @@ class Run:
             model.optimizer.load_state_dict(tree["optimizer"])
             if self.rate != tree["rate"] and not model.optimizer.scheduled:
                 model.optimizer.learning_rate = self.rate  # the script asks for another one now
+        self.belongings.load_state_dict(tree["belongings"])
+        self.belongings.put_attributes(tree["attributes"])
         for metric, state in zip(
             self._metrics(Position(*tree["position"])), tree["metrics"], strict=True
         ):
@@ -239,7 +253,7 @@ class Run:
         self.feed.resume(tree["feed"])
         if self.validation is not None and tree["validation"] is not None:
             self.validation.resume(tree["validation"])
-        restore_generators(tree["generators"], self._owners())
+        restore_generators(tree["generators"], self.belongings.owners())
 
     def open(self, board: Board | None) -> None:
         """Take the sums of an epoch that begins, and give those of a resumed one back.
@@ -298,11 +312,12 @@ class Run:
     def _changing(self, position: Position, used: int) -> dict[str, Any]:
         """Return what goes on changing when no weight is trained."""
         return {
-            "generators": capture_generators(self._owners()),
+            "generators": capture_generators(self.belongings.owners()),
             "feed": self.feed.position(used),
             "validation": None if self.validation is None else self.validation.position(0),
             "board": None if self._board is None else self._board.state_dict(),
             "metrics": [metric.everything() for metric in self._metrics(position)],
+            "attributes": self.belongings.attributes(),
             "trained": False,
         }
 
@@ -337,11 +352,6 @@ class Run:
     def _layers(self) -> Iterable[tuple[str, Layer]]:
         return [(n, m) for n, m in self.model.named_modules() if isinstance(m, Layer)]
 
-    def _owners(self) -> dict[str, object]:
-        modules = {f"model {name}": module for name, module in self.model.named_modules()}
-        callbacks = {f"callback {i}": callback for i, callback in enumerate(self.callbacks)}
-        return {**modules, **callbacks}
-
     def _unlisted_buffers(self) -> dict[str, Tensor]:
         """Return the buffers that no file of weights holds and that may change all the same."""
         listed = self.model.state_dict()
@@ -359,5 +369,7 @@ def conditions() -> dict[str, Any]:
     }
 
 
-def _shape(value: Tensor) -> str:
+def _shape(value: Any) -> str:
+    if not isinstance(value, Tensor):
+        return "a state of its own"  # of get_extra_state
     return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"

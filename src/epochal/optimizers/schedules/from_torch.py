@@ -117,13 +117,22 @@ class RunningScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """Return the scheduler's numbers, and those it may have changed in the optimizer."""
-        state = dict(_numbers(self.scheduler.state_dict(), "scheduler"))
-        return state | group_numbers(self._optimizer)
+        return scheduler_numbers(self.scheduler) | group_numbers(self._optimizer)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up the numbers that `state_dict` returned."""
-        self.scheduler.load_state_dict(_filled(self.scheduler.state_dict(), state, "scheduler"))
+        load_scheduler_numbers(self.scheduler, state)
         load_group_numbers(self._optimizer, state)
+
+
+def scheduler_numbers(scheduler: LRScheduler) -> dict[str, Any]:
+    """Return every number of a scheduler, by path."""
+    return dict(_numbers(scheduler.state_dict(), "scheduler"))
+
+
+def load_scheduler_numbers(scheduler: LRScheduler, state: Mapping[str, Any]) -> None:
+    """Put numbers that `scheduler_numbers` returned back in their places."""
+    scheduler.load_state_dict(_filled(scheduler.state_dict(), state, "scheduler"))
 
 
 def group_numbers(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
