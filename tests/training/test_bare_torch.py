@@ -278,3 +278,24 @@ def test_inputs_that_forward_does_not_take_are_told_with_what_may_be_wrong(modul
     with pytest.raises((RuntimeError, TypeError, IndexError)) as caught:
         model.evaluate(DataLoader(TensorDataset(x, Y), 8) if x is X else [(x, Y)], verbose=0)
     assert re.search(hint, caught.value.__notes__[0])
+
+
+def test_batches_that_a_loader_made_before_are_batches():
+    batches = list(LOADER)
+    _, history = fitted(nn.Linear(4, 1), batches, nn.MSELoss(), validation_data=batches)
+    assert len(history["val_loss"]) == 2
+
+    class Nested(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 1)
+
+        def forward(self, pairs):
+            return sum(self.layer(a - b) for a, b in pairs)
+
+    model = epochal.Model(Nested())
+    model.compile("sgd", "mse")
+    model.fit([[X, X], [X, X]], Y, verbose=0)  # beside targets, a nest of inputs
+    with pytest.raises(TypeError) as caught:
+        fitted(nn.Linear(4, 1), tuple([X] * 30), "mse", y=Y)
+    assert "30 tensors, of them first (2, 4)" in caught.value.__notes__[0]

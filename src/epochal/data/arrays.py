@@ -13,7 +13,15 @@ from torch import Tensor
 from epochal.core.errors import Problems
 from epochal.core.trees import flatten, is_record, leaves_with_paths, map_leaves
 
-__all__ = ["first_length", "is_arrays", "is_batches", "length_problems", "rows", "to_tensors"]
+__all__ = [
+    "first_length",
+    "is_arrays",
+    "is_batches",
+    "is_list_of_lists",
+    "length_problems",
+    "rows",
+    "to_tensors",
+]
 
 # Types that torch holds but hardly computes with; and float64, which models are not made of.
 _TAKEN_AS = {"uint16": torch.int32, "uint32": torch.int64, "uint64": torch.int64}
@@ -33,12 +41,28 @@ def is_arrays(data: Any) -> bool:
 
 
 def is_batches(data: Any) -> bool:
-    """Whether it is a list of tuples, `[(x, y), (x, y)]`: batches, and not several inputs."""
+    """Whether it is a list of batches, `[(x, y), (x, y)]`, and not several inputs.
+
+    `list(loader)` is one too, though a `DataLoader` makes its batches lists.
+    """
+    if not isinstance(data, list) or not data:
+        return False
+    return is_list_of_lists(data) or (
+        all(isinstance(item, tuple) for item in data) and not _is_numbers(data)
+    )
+
+
+def is_list_of_lists(data: Any) -> bool:
+    """Whether it is a list of lists of tensors: batches, or beside targets a nest of inputs."""
     return (
         isinstance(data, list)
         and bool(data)
-        and all(isinstance(item, tuple) for item in data)
-        and not _is_numbers(data)
+        and all(
+            isinstance(item, list)
+            and 1 < len(item) <= 3
+            and all(isinstance(part, Tensor) and part.ndim for part in item)
+            for item in data
+        )
     )
 
 

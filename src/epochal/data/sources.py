@@ -16,6 +16,7 @@ from epochal.data.arrays import (
     first_length,
     is_arrays,
     is_batches,
+    is_list_of_lists,
     length_problems,
     rows,
     to_tensors,
@@ -69,6 +70,8 @@ def to_arrays(
     ):
         x, y, weight = (*source.x.tensors, None, None)[:3]
         source = source._replace(x=x, y=y, sample_weight=weight)
+    if source.y is not None and is_list_of_lists(source.x):
+        source = source._replace(x=tuple(source.x))  # beside targets these are inputs
     if not is_arrays(source.x):
         return None
     prefix = source.name.removesuffix("x")

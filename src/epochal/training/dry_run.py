@@ -19,6 +19,9 @@ from epochal.training.scores import MetricPlan
 __all__ = ["FirstLook", "choose_passing", "dry_run", "leaves_alone", "unbuilt"]
 
 
+_SHOWN = 20  # shapes of inputs in an error
+
+
 class FirstLook(NamedTuple):
     """What a model is tried on before training."""
 
@@ -96,6 +99,8 @@ def _forward(compiled: Compiled, x: Any, problems: Problems) -> Any:
         return None
     except Exception as error:
         shapes = map_leaves(lambda leaf: f"{tuple(leaf.shape)} {leaf.dtype}", x)
+        if len(flatten(x)) > _SHOWN:
+            shapes = f"{len(flatten(x))} tensors, of them first {flatten(shapes)[0]}"
         error.add_note(
             f"raised by the model's forward on the first rows of x, {shapes}, before training "
             f"began; nothing has been changed{_hint(compiled, x)}"
