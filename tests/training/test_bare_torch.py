@@ -299,3 +299,62 @@ def test_batches_that_a_loader_made_before_are_batches():
     with pytest.raises(TypeError) as caught:
         fitted(nn.Linear(4, 1), tuple([X] * 30), "mse", y=Y)
     assert "30 tensors, of them first (2, 4)" in caught.value.__notes__[0]
+
+
+@FORMS
+def test_an_output_of_one_field_keeps_its_attributes_for_a_loss_of_the_users_own(form):
+    def logits_alone(logits, hidden):
+        return form(logits=logits) if form is Attributes else Logits(logits)
+
+    _, history = fitted(
+        Net(logits_alone), LOADER, lambda y_true, out: (y_true - out.logits).square()
+    )
+    assert history == fitted(Net(logits_alone), LOADER, "mse")[1]
+    assert history == fitted(Net(lambda logits, hidden: {"a": logits}), LOADER, "mse")[1]
+
+
+@dataclasses.dataclass
+class Logits:
+    logits: torch.Tensor
+
+
+class ByName(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 1)
+
+
+class Open(ByName):
+    def forward(self, ids, **more):
+        return self.layer(ids + more["mask"])
+
+
+class Rest(ByName):
+    def forward(self, **batch):
+        return self.layer(batch["ids"] + batch["mask"])
+
+
+class KeywordOnly(ByName):
+    def forward(self, *, ids, mask):
+        return self.layer(ids + mask)
+
+
+class Optional(ByName):
+    def forward(self, ids=None, mask=None, labels=None):
+        return self.layer(ids if mask is None else ids + mask)
+
+
+class Whole(ByName):
+    def forward(self, ids):
+        return self.layer(ids["ids"] + ids["mask"])
+
+
+@pytest.mark.parametrize("module", [Open, Rest, KeywordOnly, Optional, Whole])
+def test_a_dict_reaches_forward_by_the_names_of_its_arguments(module):
+    fitted(module(), [({"ids": X, "mask": X}, Y)], nn.MSELoss())
+
+
+@pytest.mark.parametrize("module", [KeywordOnly, Optional])
+def test_a_dict_with_names_that_forward_does_not_take_is_refused(module):
+    with pytest.raises(UsageError, match=r"x has the keys \['ids', 'masc'\]: name them alike"):
+        fitted(module(), [({"ids": X, "masc": X}, Y)], nn.MSELoss())

@@ -147,11 +147,17 @@ def _passing(signature: inspect.Signature, x: Any, problems: Problems) -> Passin
     required = [p.name for p in parameters if p.kind in plain and p.default is p.empty]
     anything = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if isinstance(x, Mapping):
-        if len(required) <= 1 and not set(x) <= set(takes):
-            return "one"
-        if set(required) <= set(x) and set(x) <= set(takes):
+        only = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        known = {*takes, *(p.name for p in only)}
+        needed = {*required, *(p.name for p in only if p.default is p.empty)}
+        more = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        named = bool(known & set(x)) or not takes
+        if named and needed <= set(x) and (more or set(x) <= known):
             return "names"
-        problems.add(f"forward takes {takes}; x has the keys {list(x)}: name them alike")
+        # A dict of which nothing is a parameter's name is what the one parameter takes.
+        if needed == set(required) and len(required) <= 1 and not (named and len(takes) > 1):
+            return "one"
+        problems.add(f"forward takes {sorted(known)}; x has the keys {list(x)}: name them alike")
     elif isinstance(x, (tuple, list)):
         if len(x) > 1 and (anything or len(required) <= len(x) <= len(takes)) and len(takes) > 1:
             return "positions"

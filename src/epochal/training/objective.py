@@ -1,5 +1,6 @@
 """The one number that training makes smaller: the losses of all outputs, weighted and summed."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 
 from epochal import losses
 from epochal.core.errors import EpochalError, Problems
+from epochal.core.trees import is_record
 from epochal.losses import Loss
 from epochal.losses.registry import compares_one_output
 from epochal.training.outputs import (
@@ -70,7 +72,9 @@ class Objective:
             return
         outputs = outputs_of(prediction)
         one_for_all = isinstance(self._losses, (Loss, str)) and isinstance(y, Tensor)
-        if one_for_all and outputs[0].key is not None and len(outputs) > 1:
+        # A user's own loss takes an object with attributes also where only one of them is there.
+        several = len(outputs) > 1 or (_is_own(prediction) and not _one_output(self._losses))
+        if one_for_all and several and outputs[0].key is not None:
             # One target and one loss for a model of several outputs: the loss takes them all.
             outputs = [Output(None, "")]
         given = per_output(self._losses, outputs, "loss", problems)
@@ -172,6 +176,18 @@ class Objective:
                 f"{before}the loss {loss.name} gives values of the shape {tuple(value.shape)}; "
                 "training needs one number: use a reduction other than 'none'"
             )
+
+
+def _is_own(prediction: Any) -> bool:
+    """Return whether outputs come in an object that a loss may ask for more than its entries."""
+    plain = (dict, OrderedDict)
+    return is_record(prediction) or (
+        isinstance(prediction, Mapping) and type(prediction) not in plain
+    )
+
+
+def _one_output(loss: Any) -> bool:
+    return not isinstance(loss, Loss) or compares_one_output(loss)
 
 
 def _own_loss(prediction: Any) -> str:
