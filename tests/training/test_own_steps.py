@@ -205,3 +205,40 @@ def test_without_an_optimizer_of_fits_own_no_learning_rate_is_logged():
     model = Own()
     model.compile(optimizer=None)
     assert list(model.fit(X, Y, verbose=0).history) == ["error"]
+
+
+class KerasLoop(Base):
+    """A step that updates whatever `compile` was given, as in Keras' guide."""
+
+    def train_step(self, data):
+        x, y = data
+        y_pred = self(x)
+        loss = self.compute_loss(y=y, y_pred=y_pred)
+        loss.backward()
+        self.optimizer.step()
+        for metric in self.metrics:
+            metric.update_state(y, y_pred)
+        return {"loss": loss, **{metric.name: metric.result() for metric in self.metrics}}
+
+
+@pytest.mark.parametrize(
+    ("targets", "outputs", "loss"),
+    [
+        ((X.sum(1, keepdim=True) > 10).float(), 1, nn.BCEWithLogitsLoss()),
+        ((X.sum(1) > 10).long(), 2, nn.CrossEntropyLoss()),
+        (nn.functional.one_hot((X.sum(1) > 10).long()).float(), 2, nn.CrossEntropyLoss()),
+    ],
+)
+def test_accuracy_in_a_step_of_ones_own_is_that_of_the_outputs_though_nobody_tried_the_model(
+    targets, outputs, loss
+):
+    model = KerasLoop()
+    model.layer = nn.Linear(2, outputs)
+    model.compile(epochal.optimizers.SGD(0.0), loss, metrics=["accuracy"])
+    history = model.fit(X, targets, verbose=0).history
+    with torch.no_grad():
+        scores = model(X)
+    chosen = (scores > 0.5).float() if outputs == 1 else scores.argmax(1)
+    right = targets.argmax(1) if targets.shape[-1] == 2 else targets
+    assert list(history) == ["loss", "accuracy"]
+    assert history["accuracy"] == pytest.approx([(chosen == right).float().mean().item()])

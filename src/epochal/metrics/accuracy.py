@@ -1,8 +1,11 @@
 """The accuracy family, as Keras names it."""
 
+from collections.abc import Callable
 from typing import Any, Never
 
 import numpy as np
+from torch import Tensor
+from typing_extensions import override
 
 from epochal.core.errors import UsageError, reject_unknown
 from epochal.functional import accuracy as functions
@@ -35,6 +38,31 @@ class Accuracy(MeanMetricWrapper, coalesce=True):
     def __init__(self, name: str = "accuracy", dtype: Any = None, **unknown: Never) -> None:
         reject_unknown(Accuracy.__init__, unknown)
         super().__init__(functions.accuracy, name=name, dtype=dtype)
+
+
+class UndecidedAccuracy(Accuracy, coalesce=True):
+    """What "accuracy" stands for while nobody has seen an output: each batch's shape decides.
+
+    A step of the user's own updates metrics itself, and the model need not be tried before it.
+
+    Example:
+        >>> float(UndecidedAccuracy()([1, 0], [[0.1, 0.9], [0.4, 0.6]]))
+        0.5
+    """
+
+    @override
+    def _take(self, y_true: Tensor, y_pred: Tensor, sample_weight: Any = None) -> None:
+        self.fn = suiting(y_true, y_pred)
+        super()._take(y_true, y_pred, sample_weight)
+
+
+def suiting(y_true: Tensor, y_pred: Tensor) -> Callable[..., Any]:
+    """Return the accuracy that suits an output: binary, of class numbers, or of one-hot classes."""
+    if y_pred.ndim < 2 or y_pred.shape[-1] == 1:
+        return functions.binary_accuracy
+    if y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1:
+        return functions.sparse_categorical_accuracy
+    return functions.categorical_accuracy
 
 
 class BinaryAccuracy(MeanMetricWrapper, coalesce=True):

@@ -1,7 +1,7 @@
 """Metrics by name, class, instance or function."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -150,11 +150,12 @@ def resolve_accuracy(name: str, y_true: Tensor, y_pred: Tensor) -> Metric:
         >>> type(resolve_accuracy("acc", torch.zeros(4, 1), torch.zeros(4, 1))).__name__
         'BinaryAccuracy'
     """
-    if y_pred.ndim < 2 or y_pred.shape[-1] == 1:
-        return accuracy.BinaryAccuracy(name=name)
-    if y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1:
-        return accuracy.SparseCategoricalAccuracy(name=name)
-    return accuracy.CategoricalAccuracy(name=name)
+    kinds: dict[Any, Callable[..., Metric]] = {
+        functions.binary_accuracy: accuracy.BinaryAccuracy,
+        functions.sparse_categorical_accuracy: accuracy.SparseCategoricalAccuracy,
+        functions.categorical_accuracy: accuracy.CategoricalAccuracy,
+    }
+    return kinds[accuracy.suiting(y_true, y_pred)](name=name)
 
 
 def _by_default(kind: type[Metric]) -> Metric:

@@ -161,6 +161,7 @@ class BaseModel(PlainNames, Freezable):
         reject_unknown(BaseModel.summary, unknown, "summary")
         print_summary(
             self,
+            self.name,
             self.layer_shapes(),
             print_fn,
             expand_nested=expand_nested,

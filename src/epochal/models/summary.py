@@ -17,6 +17,7 @@ __all__ = ["print_summary"]
 
 def print_summary(
     model: nn.Module,
+    name: str,
     shapes: Mapping[str, Any],
     print_fn: Callable[[str], Any] | None = None,
     *,
@@ -27,6 +28,7 @@ def print_summary(
 
     Args:
         model: The model.
+        name: What it is called.
         shapes: The output shapes by layer name, as far as they are known.
         print_fn: Called with the text instead of printing it.
         expand_nested: Whether to show the layers of models inside as well.
@@ -36,7 +38,7 @@ def print_summary(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(f'Model: "{type(model).__name__}"'), title_justify="left")
+    table = Table(title=Text(f'Model: "{name}"'), title_justify="left")
     table.add_column("Layer (type)")
     table.add_column("Output shape")
     table.add_column("Parameters", justify="right")
@@ -44,9 +46,9 @@ def print_summary(
         table.add_column("Trained")
     for path, layer in _shown(model, expand_nested):
         shape = shapes.get(path)
-        *outer, name = path.split(".")
+        *outer, last = path.split(".")
         cells = [
-            f"{'  ' * len(outer)}{name} ({type(layer).__name__})",
+            f"{'  ' * len(outer)}{last} ({type(layer).__name__})",
             "?" if shape is None else str(shape),
             f"{_count(layer):,}" if _built(layer) else "not built",
         ]

@@ -12,6 +12,7 @@ from epochal.core.errors import Problems
 from epochal.core.names import unique_name
 from epochal.logs import Direction, Scored
 from epochal.metrics import Metric, TorchMetric
+from epochal.metrics.accuracy import UndecidedAccuracy
 from epochal.training.outputs import outputs_of, per_output, select, target_of
 
 __all__ = ["MetricPlan"]
@@ -61,6 +62,7 @@ class MetricPlan:
                     predicted = select(prediction, output)
                     if metrics.is_accuracy(typed) and isinstance(target, Tensor):
                         metric = metrics.resolve_accuracy(typed, target, predicted)
+                        metric.name = typed
                     names = [
                         _free(output.prefix() + name, weighted, taken)
                         for name in metric.outputs or (typed,)
@@ -100,10 +102,12 @@ def _looked_up(given: Any) -> Any:
         return {key: _looked_up(item) for key, item in given.items()}
     if isinstance(given, (list, tuple)):
         return [_looked_up(item) for item in given]
-    metric = metrics.get(given)
+    metric = UndecidedAccuracy() if metrics.is_accuracy(given) else metrics.get(given)
     if not metric.outputs and not metric.coalesce and not isinstance(metric, TorchMetric):
         metric.outputs = _keys_of_nothing(metric)
-    return (given if isinstance(given, str) else metric.name), metric
+    if isinstance(given, str):
+        metric.name = given  # steps of the user's own log metrics under their names
+    return metric.name, metric
 
 
 def _keys_of_nothing(metric: Metric) -> tuple[str, ...]:
