@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import importlib
 import itertools
 import random
 from collections import deque
@@ -24,6 +25,7 @@ from torch.utils.data import (
 import epochal
 from epochal import layers
 from epochal.callbacks import BackupAndRestore, Callback
+from epochal.core.errors import UsageError
 
 X = torch.randn(22, 3, generator=torch.Generator().manual_seed(0))
 Y = X.sum(1, keepdim=True)
@@ -278,6 +280,23 @@ def test_what_callbacks_remember_and_hold_comes_back(tmp_path, made):
     assert_exact(tmp_path, callbacks=[made])
 
 
+def test_what_another_callback_remembered_is_not_put_into_one_that_stands_in_its_place(tmp_path):
+    class One(Callback):
+        count = 0
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.count += 1
+
+    class Other(One):
+        pass
+
+    with pytest.raises(ZeroDivisionError):
+        fit(tmp_path, callbacks=[One], after=14)
+    one, other = One(), Other()
+    fit(tmp_path, callbacks=[lambda: other, lambda: one])
+    assert (one.count, other.count) == (3, 1)
+
+
 def test_what_cannot_come_back_is_a_warning_that_says_what_to_do(tmp_path):
     class Odd:
         def state_dict(self):
@@ -298,5 +317,58 @@ def test_what_cannot_come_back_is_a_warning_that_says_what_to_do(tmp_path):
         fit(tmp_path / "odd", callbacks=[lambda: Late(Odd())])
     with pytest.raises(ZeroDivisionError):
         fit(tmp_path / "late", callbacks=[lambda: Late(None)], save_freq="epoch", after=8)
-    with pytest.warns(UserWarning, match="callback 0/late had come to is not put back"):
+    with pytest.warns(UserWarning, match="callback Late 1/late had come to is not put back"):
         fit(tmp_path / "late", callbacks=[lambda: Late(None)])
+
+
+def two_fits(folder, after=None, *, again=None):
+    """A script with two fits in one folder; `again` changes what the second one is given."""
+    importlib.import_module("epochal.callbacks.backup_and_restore")._ended.clear()  # new process
+    left = [after]
+
+    def count(batch, logs=None):
+        left[0] -= 1
+        if left[0] < 0:
+            raise ZeroDivisionError
+
+    epochal.utils.set_random_seed(1)
+    model = epochal.Model(nn.Linear(3, 1))
+    model.compile("sgd", "mse")
+    halving = epochal.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=100)
+    for more in ({"epochs": 2, "x": X}, {"x": X, "epochs": 4, **(again or {})}):
+        delete = more.pop("delete", again is None)
+        backup = BackupAndRestore(folder, delete_checkpoint=delete, asynchronous=False)
+        used = [backup, *([halving] if more["epochs"] == 2 else [])]
+        if after is not None:
+            used.insert(0, epochal.callbacks.LambdaCallback(on_train_batch_begin=count))
+        model.fit(y=Y, batch_size=8, verbose=0, callbacks=used, **more)
+    weights = [weight.tobytes() for weight in model.get_weights()]
+    return weights, float(model.optimizer.learning_rate)
+
+
+def test_a_second_fit_in_a_folder_is_warned_of_and_never_taken_for_the_first(tmp_path):
+    with pytest.warns(UserWarning, match="belongs to an earlier fit"):
+        two_fits(tmp_path / "whole")
+    with pytest.warns(UserWarning, match="belongs to"), pytest.raises(ZeroDivisionError):
+        two_fits(tmp_path / "cut", after=10)
+    with pytest.raises(UsageError, match="it was fit number 2 of a process in this folder"):
+        two_fits(tmp_path / "cut")
+
+
+def test_a_run_of_other_values_is_refused_and_another_validation_is_warned_of(tmp_path):
+    with pytest.raises(UsageError, match="the data have other values than before"):
+        two_fits(tmp_path / "other", again={"x": X.flip(0)})
+    folder = tmp_path / "validated"
+    with pytest.raises(ZeroDivisionError):
+        fit(folder, after=9, validation_data=lambda: (X[:8], Y[:8]))
+    with pytest.warns(UserWarning, match="the validation data have other values"):
+        fit(folder, validation_data=lambda: (X[8:16], Y[8:16]))
+
+
+def test_a_fit_that_goes_on_with_a_finished_one_finds_its_learning_rate_again(tmp_path):
+    more = {"again": {"epochs": 4}}
+    whole = two_fits(tmp_path / "whole", **more)
+    for after in (7, 10):
+        with pytest.raises(ZeroDivisionError):
+            two_fits(tmp_path / str(after), after=after, **more)
+        assert two_fits(tmp_path / str(after), **more) == whole

@@ -11,6 +11,7 @@ from typing_extensions import override
 from epochal.core.errors import UsageError
 from epochal.core.random import epoch_generator, epoch_order
 from epochal.core.trees import flatten, map_leaves
+from epochal.data.digests import digest_of_some
 from epochal.data.feed import Batch, Feed
 from epochal.data.transfer import Transfer
 
@@ -73,7 +74,11 @@ class ArrayFeed(Feed):
 
     @override
     def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "batch size": self.batch_size}
+        return {
+            **super().describe(),
+            "batch size": self.batch_size,
+            "values": digest_of_some(self._leaves),
+        }
 
     @override
     def position(self, batches: int) -> Any:

@@ -1,7 +1,6 @@
 """How a pass over a source is found again by another process, at the batch where it stood."""
 
 import copy
-import hashlib
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from typing_extensions import override
@@ -23,7 +21,7 @@ from epochal.core.generators import (
     restore_generators,
     restore_own,
 )
-from epochal.core.trees import flatten
+from epochal.data.digests import digest
 from epochal.data.feed import Batch
 
 __all__ = ["Finder", "finder_of", "has_state", "keeps_workers", "owners_of"]
@@ -100,7 +98,7 @@ class Finder(ABC):
 
     def compare(self, last: Batch | None, saved: Any) -> None:
         """See that the last batch is the one that was used."""
-        if last is None or _digest(last) != saved["last"]:
+        if last is None or digest(last) != saved["last"]:
             raise UsageError(
                 f"{self.name} does not give the batches it gave before the interruption: batch "
                 f"{saved['batches']} is another one. A run can only go on inside of an epoch if "
@@ -146,7 +144,7 @@ class Replayed(Finder):
     def place(self, batches: int, last: Batch | None) -> dict[str, Any]:
         if not batches or last is None:
             return {}
-        return {"began": self.began, "last": _digest(last)}
+        return {"began": self.began, "last": digest(last)}
 
     @override
     def find(self, saved: Any, make: Callable[[Any], Batch]) -> Iterator[Any] | None:
@@ -216,7 +214,7 @@ class Told(Finder):
         if self._before is None:
             raise RuntimeError("the feed was not told that places are asked for: call follow()")
         state, generators = self._before
-        place = {"before": state, "generators": described(generators), "last": _digest(last)}
+        place = {"before": state, "generators": described(generators), "last": digest(last)}
         if batches:
             return place
         now = {"state": self._teller.state_dict(), "ended": self._ended}
@@ -235,7 +233,7 @@ class Told(Finder):
         if saved["batches"]:
             self.compare(last, saved)
             return self._noted(iterator)
-        same = last is not None and _digest(last) == saved["last"]
+        same = last is not None and digest(last) == saved["last"]
         if saved["ended"]:
             same = next(iterator, None) is None and same
         # Workers that end with their pass begin the next one anew, whatever they were told.
@@ -288,16 +286,6 @@ def owners_of(source: object) -> dict[str, object]:
     for name in ("sampler", "batch_sampler", "dataset"):
         found[name] = getattr(source, name, None)
     return found
-
-
-def _digest(batch: Any) -> str:
-    """Return a hash of a batch's values."""
-    found = hashlib.sha256()
-    for leaf in flatten(list(batch)):
-        values = leaf.detach().cpu().contiguous()
-        found.update(f"{values.dtype} {tuple(values.shape)}".encode())
-        found.update(values.reshape(-1).view(torch.uint8).numpy())
-    return found.hexdigest()
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -1,6 +1,7 @@
 """What a model and its callbacks hold beside weights and declared state, and what it remembers."""
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,8 +38,15 @@ class Belongings:
 
     def owners(self) -> dict[str, object]:
         """Return all modules and callbacks by name."""
-        modules = {f"model {name}": module for name, module in self._model.named_modules()}
-        return {**modules, **{f"callback {i}": cb for i, cb in enumerate(self._callbacks)}}
+        found: dict[str, object] = {
+            f"model {name}": module for name, module in self._model.named_modules()
+        }
+        count = Counter[str]()
+        for callback in self._callbacks:  # another list of them finds those of the same class
+            kind = type(callback).__name__
+            count[kind] += 1
+            found[f"callback {kind} {count[kind]}"] = callback
+        return found
 
     def attributes(self) -> dict[str, Any]:
         """Return the attributes that have changed since the run began."""

@@ -1,7 +1,6 @@
 """A run as it stands between two steps: everything that decides how it goes on."""
 
 import copy
-import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, Protocol
@@ -9,17 +8,17 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from epochal.core.errors import Problems, UsageError, unknown_name
+from epochal.core.errors import UsageError
 from epochal.core.generators import capture_generators, restore_generators
-from epochal.core.random import chosen_seed
 from epochal.data import Feed
 from epochal.layers import Layer
 from epochal.state.belongings import Belongings
+from epochal.state.identity import check_same, conditions, differences, identity
 from epochal.state.packing import pack, unpack
 
 __all__ = ["Position", "Run"]
 
-VERSION = 3
+VERSION = 4
 
 
 class Position(NamedTuple):
@@ -97,6 +96,8 @@ class Run:
         self.validation = validation
         self.id: str | None = None
         """What tells it from other runs that were saved, whichever process it is in."""
+        self.ended_before = 0
+        """How many runs this process had ended in the same folder when this one began."""
         self.start: Position | None = None
         """Where a run that goes on stood; None for one that begins."""
         self.trained = False
@@ -170,6 +171,7 @@ class Run:
             "identity": self.identity(),
             "conditions": conditions(),
             "rate": self.rate,
+            "ended_before": self.ended_before,
             "weights": dict(model.state_dict()),
             "buffers": self._unlisted_buffers(),
             "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
@@ -201,7 +203,8 @@ class Run:
         tree = unpack(tensors, plain)
         if tree["position"][0] < self.initial_epoch:
             return None
-        self._check(tree)
+        check_same(tree, self.identity(), self.ended_before)
+        self.ended_before = tree["ended_before"]
         self._waiting = tree
         for callback, state in self._paired(tree["callbacks"]):
             callback.before_resume(state)
@@ -215,14 +218,21 @@ class Run:
         for name, value in conditions().items():
             if saved.get(name) != value:
                 yield f"{name} was {saved.get(name)} and is {value}"
+        then = (self._waiting or {}).get("identity", {}).get("validation")
+        if then is not None and self.validation is not None:
+            yield from differences("validation data", then, self.validation.describe())
         if self.start is not None and self.start.epoch:
             for feed in (self.feed, self.validation):
                 doubt = None if feed is None else feed.doubt()
                 if doubt is not None:
                     yield doubt
 
-    def restore(self) -> None:
-        """Put back what `prepare` has taken; the sums of an open epoch wait for `open`."""
+    def restore(self, *, as_it_was: bool = False) -> None:
+        """Put back what `prepare` has taken; the sums of an open epoch wait for `open`.
+
+        Args:
+            as_it_was: Whether nothing is left to train: the learning rate stays what it was.
+        """
         tree = self._waiting
         if tree is None:
             return
@@ -238,7 +248,8 @@ class Run:
             parameter.requires_grad_(name not in tree["frozen"])
         if model.optimizer is not None and tree["optimizer"] is not None:
             model.optimizer.load_state_dict(tree["optimizer"])
-            if self.rate != tree["rate"] and not model.optimizer.scheduled:
+            asked = self.rate != tree["rate"] and not as_it_was
+            if asked and not model.optimizer.scheduled:
                 model.optimizer.learning_rate = self.rate  # the script asks for another one now
         self.belongings.load_state_dict(tree["belongings"])
         self.belongings.put_attributes(tree["attributes"])
@@ -268,46 +279,7 @@ class Run:
 
     def identity(self) -> dict[str, Any]:
         """Return what makes this run the one it is: with anything else of it, it is another."""
-        optimizer = self.model.optimizer
-        shapes = {name: _shape(value) for name, value in self.model.state_dict().items()}
-        return {
-            "weights": shapes,
-            "optimizer": None if optimizer is None else type(optimizer).__name__,
-            "data": self.feed.describe(),
-            "metrics": [metric.name for metric in self.model.metrics],
-            "seed": None if chosen_seed() is None else str(chosen_seed()),
-        }
-
-    def _check(self, tree: Mapping[str, Any]) -> None:
-        problems = Problems("the run that was saved is another one")
-        saved, now = tree["identity"], self.identity()
-        for name in {**saved["weights"], **now["weights"]}:
-            then, is_now = saved["weights"].get(name), now["weights"].get(name)
-            if then is None:
-                problems.add(
-                    f"its model lacks a weight: {unknown_name('weight', name, saved['weights'])}"
-                )
-            elif is_now is None:
-                problems.add(
-                    f"the model lacks a weight: {unknown_name('weight', name, now['weights'])}"
-                )
-            elif then != is_now:
-                problems.add(f"the weight {name} was {then} and is {is_now}")
-        if saved["optimizer"] != now["optimizer"]:
-            problems.add(f"the optimizer was {saved['optimizer']} and is {now['optimizer']}")
-        for name in {**saved["data"], **now["data"]}:
-            if saved["data"].get(name) != now["data"].get(name):
-                then, is_now = saved["data"].get(name), now["data"].get(name)
-                problems.add(f"the data's {name} was {then} and is {is_now}")
-        if saved["metrics"] != now["metrics"] and tree["position"][1]:
-            # Their sums so far belong to the epoch that is open.
-            problems.add(
-                f"the metrics were {saved['metrics']} and are {now['metrics']}; inside of an epoch "
-                "compile with the same losses and metrics"
-            )
-        if None not in (saved["seed"], now["seed"]) and saved["seed"] != now["seed"]:
-            problems.add(f"the seed was {saved['seed']} and is {now['seed']}")
-        problems.raise_if_any()
+        return identity(self.model, self.feed, self.validation)
 
     def _changing(self, position: Position, used: int) -> dict[str, Any]:
         """Return what goes on changing when no weight is trained."""
@@ -356,20 +328,3 @@ class Run:
         """Return the buffers that no file of weights holds and that may change all the same."""
         listed = self.model.state_dict()
         return {name: b for name, b in self.model.named_buffers() if name not in listed}
-
-
-def conditions() -> dict[str, Any]:
-    """Return what the last bits of results depend on beside the run."""
-    return {
-        "torch": str(torch.__version__),
-        "python": ".".join(map(str, sys.version_info[:2])),
-        "threads": torch.get_num_threads(),
-        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-    }
-
-
-def _shape(value: Any) -> str:
-    if not isinstance(value, Tensor):
-        return "a state of its own"  # of get_extra_state
-    return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"

@@ -29,8 +29,9 @@ def run_fit(plan: FitPlan) -> History:
         start = run.start or Position(plan.initial_epoch, 0)
         model.initial_epoch = start.epoch
         callbacks.on_train_begin()
-        if not start.batches:
-            run.restore()
+        over = start.epoch >= plan.epochs  # a later fit of the script has gone on
+        if over or not start.batches:
+            run.restore(as_it_was=over)
         # Read only now: a callback may have set it in `on_train_begin`.
         for epoch in range(model.initial_epoch, plan.epochs):
             if model.stop_training:
