@@ -77,6 +77,9 @@ class Layer(Weighted, Configurable):
         self.activity_regularizer = regularizers.get(keywords.get("activity_regularizer"))
         if self.activity_regularizer is not None:
             self.register_forward_hook(_penalize_activity)
+        self.adds_losses = _calls_add_loss(type(self))
+        if self.adds_losses:
+            self.register_forward_pre_hook(_forget_added_loss)
 
     # What a layer of your own overrides.
 
@@ -100,6 +103,41 @@ class Layer(Weighted, Configurable):
         """Keras' name of `forward`; override one of the two."""
         del args, kwargs
         raise UsageError(f"{type(self).__name__} has no `forward(self, inputs)`; write one")
+
+    def add_loss(self, loss: Tensor | float) -> None:
+        """Add a term to the model's loss; call it in `forward`.
+
+        The term counts in training and in evaluation, for the batch at hand. It is that of the
+        layer's last call, where one layer is called several times.
+
+        Args:
+            loss: One number, connected to what the layer computed.
+
+        Raises:
+            UsageError: If it is more than one number, or no method of the layer's class adds it.
+
+        Example:
+            >>> class Quiet(Layer):
+            ...     def forward(self, inputs):
+            ...         self.add_loss(0.01 * inputs.square().mean())
+            ...         return inputs
+            >>> layer = Quiet()
+            >>> _ = layer(torch.tensor([[10.0]]))
+            >>> layer.penalty()
+            tensor(1.)
+        """
+        if not self.adds_losses:  # then nobody would ask for it
+            raise UsageError(
+                f"{self.label}.add_loss: call self.add_loss in a method of the layer's own class"
+            )
+        term = torch.as_tensor(loss)
+        if term.numel() != 1:
+            raise UsageError(
+                f"{self.label}.add_loss: got a tensor of shape {tuple(term.shape)}; give one "
+                "number, such as its .mean()"
+            )
+        term = term.reshape(())
+        self._added_loss = term if self._added_loss is None else self._added_loss + term
 
     # Building.
 
@@ -163,8 +201,10 @@ class Layer(Weighted, Configurable):
     @property
     def has_penalty(self) -> bool:
         """Whether `penalty` can be anything but `None`, as soon as the layer is built."""
-        return self.activity_regularizer is not None or any(
-            weight.regularizer is not None for weight in self._weights
+        return (
+            self.activity_regularizer is not None
+            or self.adds_losses
+            or any(weight.regularizer is not None for weight in self._weights)
         )
 
     # Shapes.
@@ -206,8 +246,8 @@ class Layer(Weighted, Configurable):
         return config
 
     def __getstate__(self) -> dict[str, Any]:
-        # The last output's penalty is part of a graph, which can be neither copied nor saved.
-        return {**self.__dict__, "_activity_penalty": None}
+        # The last call's penalties are part of a graph, which can be neither copied nor saved.
+        return {**self.__dict__, "_activity_penalty": None, "_added_loss": None}
 
 
 def plain_argument(value: Any) -> Any:
@@ -258,3 +298,16 @@ def _penalize_activity(layer: Layer, args: Any, output: Any) -> None:
         outputs = [leaf for leaf in flatten(output) if isinstance(leaf, Tensor)]
         terms = [layer.activity_regularizer(one) / max(1, one.shape[0]) for one in outputs]
         layer._activity_penalty = torch.stack(terms).sum()
+
+
+def _calls_add_loss(kind: type) -> bool:
+    """Return whether a method of a class calls `add_loss`: who adds is asked before training."""
+    kinds = [one for one in kind.__mro__ if issubclass(one, Layer) and one is not Layer]
+    methods = [member for one in kinds for member in vars(one).values()]
+    return any("add_loss" in m.__code__.co_names for m in methods if inspect.isfunction(m))
+
+
+def _forget_added_loss(layer: Layer, args: Any) -> None:
+    """Drop what the call before added, if nobody has asked for it (a forward pre-hook)."""
+    del args
+    layer._added_loss = None

@@ -45,6 +45,7 @@ class Weighted(Freezable, HasWeights):
         self._weights: list[Weight] = []
         self._unassigned: list[tuple[Weight, nn.Parameter]] = []
         self._activity_penalty: Tensor | None = None
+        self._added_loss: Tensor | None = None
 
     @property
     def label(self) -> str:
@@ -199,11 +200,14 @@ class Weighted(Freezable, HasWeights):
 
     # Penalties and constraints, for the training step.
 
+    adds_losses: bool = False
+    """Whether a method of the layer calls `add_loss`."""
+
     def penalty(self) -> Tensor | None:
         """Return what the layer's own regularizers add to the loss, or `None` without any.
 
-        Sub-layers speak for themselves. The penalty on the output is that of the last call, and is
-        handed out once.
+        Sub-layers speak for themselves. The penalty on the output, and what `add_loss` added, are
+        those of the last call, and are handed out once.
         """
         terms = [
             weight.regularizer(weight.value(self))
@@ -213,6 +217,12 @@ class Weighted(Freezable, HasWeights):
         if self._activity_penalty is not None:
             terms.append(self._activity_penalty)
             self._activity_penalty = None
+        if self._added_loss is not None:
+            terms.append(self._added_loss)
+            self._added_loss = None
+        if not terms and self.adds_losses:  # not in this call
+            first = next(self.parameters(), None)
+            terms.append(torch.zeros((), device=None if first is None else first.device))
         return torch.stack([term.reshape(()) for term in terms]).sum() if terms else None
 
     @property

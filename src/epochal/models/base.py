@@ -168,6 +168,18 @@ class BaseModel(PlainNames, Freezable):
             show_trainable=show_trainable,
         )
 
+    def add_loss(self, *losses: Never) -> None:
+        """Say where a term of the loss belongs; `Layer.add_loss` is what is there.
+
+        Raises:
+            UsageError: Always.
+        """
+        del losses
+        raise UsageError(
+            f"{type(self).__name__}.add_loss: a model has none; call self.add_loss in the "
+            "`forward` of an epochal.layers.Layer, or override compute_loss"
+        )
+
     def count_params(self) -> int:
         """Return how many numbers the model's weights hold, buffers such as moving means included.
 
