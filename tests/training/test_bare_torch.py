@@ -358,3 +358,38 @@ def test_a_dict_reaches_forward_by_the_names_of_its_arguments(module):
 def test_a_dict_with_names_that_forward_does_not_take_is_refused(module):
     with pytest.raises(UsageError, match=r"x has the keys \['ids', 'masc'\]: name them alike"):
         fitted(module(), [({"ids": X, "masc": X}, Y)], nn.MSELoss())
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        nn.BCEWithLogitsLoss(),
+        F.binary_cross_entropy_with_logits,
+        epochal.losses.BinaryCrossentropy(from_logits=True),
+    ],
+)
+def test_the_accuracy_of_logits_is_parted_at_0(loss):
+    class Same(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(()))
+
+        def forward(self, x):
+            return x * self.scale
+
+    logits, targets = torch.tensor([[-0.2], [0.2], [0.4], [3.0]]), torch.tensor([0, 1, 1, 0])
+    model = epochal.Model(Same())
+    model.compile("sgd", loss, metrics=["acc"])
+    assert model.evaluate(logits, targets.float(), verbose=0)[1] == 0.75
+    assert model.evaluate(logits, targets.float(), metrics=["accuracy"], verbose=0)[2] == 0.75
+
+
+@pytest.mark.parametrize("form", [lambda y: y, lambda y: F.one_hot(y, 3).movedim(-1, 1).float()])
+def test_the_accuracy_beside_torchs_cross_entropy_finds_the_classes_in_axis_1(form):
+    pictures, classes = torch.rand(6, 3, 3, 5), torch.randint(3, (6, 3, 5))
+    network = nn.Conv2d(3, 3, 1)
+    model = epochal.Model(network)
+    model.compile("sgd", nn.CrossEntropyLoss(), metrics=["acc"])
+    wanted = (network(pictures).argmax(1) == classes).float().mean().item()
+    found = model.evaluate(pictures, form(classes), batch_size=4, verbose=0)[1]
+    assert found == pytest.approx(wanted)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,7 +33,15 @@ from epochal.losses.regression import (
     MeanSquaredLogarithmicError,
 )
 
-__all__ = ["compares_one_output", "deserialize", "get", "resolve_crossentropy", "serialize"]
+__all__ = [
+    "Reading",
+    "compares_one_output",
+    "deserialize",
+    "get",
+    "reading",
+    "resolve_crossentropy",
+    "serialize",
+]
 
 _LOSSES = Registry[type[Loss]]("loss")
 _LOSSES.add(MeanSquaredError, "mse", "MSE")
@@ -161,6 +169,30 @@ def compares_one_output(loss: Loss) -> bool:
     if isinstance(loss, TorchLoss):
         return type(loss.module).__module__.startswith("torch.nn.")
     return type(loss) in _CLASS_OF.values()
+
+
+class Reading(NamedTuple):
+    """How a loss reads an output, which an accuracy beside it has to read alike."""
+
+    logits: bool = False
+    """Whether what is above 0, not above 0.5, stands for a 1."""
+    axis: int = -1
+    """Where the classes are."""
+
+
+def reading(loss: Loss) -> Reading:
+    """Return how a loss reads a model's output.
+
+    Example:
+        >>> reading(get(nn.BCEWithLogitsLoss())).logits, reading(get(nn.CrossEntropyLoss())).axis
+        (True, 1)
+    """
+    if isinstance(loss, TorchLoss):
+        logits = isinstance(loss.module, (nn.BCEWithLogitsLoss, nn.MultiLabelSoftMarginLoss))
+        classes = isinstance(loss.module, (nn.CrossEntropyLoss, nn.NLLLoss))
+        return Reading(logits, 1 if classes else -1)
+    binary = (BinaryCrossentropy, BinaryFocalCrossentropy)
+    return Reading(isinstance(loss, binary) and loss.from_logits)
 
 
 def serialize(loss: Loss | Callable[[Tensor, Tensor], Tensor]) -> dict[str, Any]:

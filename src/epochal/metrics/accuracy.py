@@ -56,6 +56,22 @@ class UndecidedAccuracy(Accuracy, coalesce=True):
         super()._take(y_true, y_pred, sample_weight)
 
 
+class ClassesFirstAccuracy(UndecidedAccuracy, coalesce=True):
+    """What "accuracy" stands for beside torch's cross-entropies: classes are in axis 1.
+
+    Example:
+        >>> from torch import tensor
+        >>> float(ClassesFirstAccuracy()(tensor([[0, 1]]), tensor([[[0.9, 0.2], [0.1, 0.8]]])))
+        1.0
+    """
+
+    @override
+    def _take(self, y_true: Tensor, y_pred: Tensor, sample_weight: Any = None) -> None:
+        if y_true.ndim == y_pred.ndim:
+            y_true = y_true.movedim(1, -1)
+        super()._take(y_true, y_pred.movedim(1, -1), sample_weight)
+
+
 def suiting(y_true: Tensor, y_pred: Tensor) -> Callable[..., Any]:
     """Return the accuracy that suits an output: binary, of class numbers, or of one-hot classes."""
     if y_pred.ndim < 2 or y_pred.shape[-1] == 1:

@@ -137,13 +137,17 @@ def is_accuracy(identifier: Any) -> bool:
     return isinstance(identifier, str) and identifier.lower() in ("acc", "accuracy")
 
 
-def resolve_accuracy(name: str, y_true: Tensor, y_pred: Tensor) -> Metric:
+def resolve_accuracy(
+    name: str, y_true: Tensor, y_pred: Tensor, logits: bool = False, axis: int = -1
+) -> Metric:
     """Return the accuracy that suits an output: binary, of class numbers, or of one-hot classes.
 
     Args:
         name: What the user typed; it stays the metric's name.
         y_true: Targets of a batch, (N, ...).
         y_pred: Outputs for them, (N, ...).
+        logits: Whether an output above 0, not 0.5, stands for a 1.
+        axis: Where the classes are: last, or 1 as torch's cross-entropies have them.
 
     Example:
         >>> import torch
@@ -155,7 +159,12 @@ def resolve_accuracy(name: str, y_true: Tensor, y_pred: Tensor) -> Metric:
         functions.sparse_categorical_accuracy: accuracy.SparseCategoricalAccuracy,
         functions.categorical_accuracy: accuracy.CategoricalAccuracy,
     }
-    return kinds[accuracy.suiting(y_true, y_pred)](name=name)
+    if axis == 1 and y_pred.ndim > 2:
+        return accuracy.ClassesFirstAccuracy(name=name)
+    kind = kinds[accuracy.suiting(y_true, y_pred)]
+    if logits and kind is accuracy.BinaryAccuracy:
+        return accuracy.BinaryAccuracy(name=name, threshold=0.0)
+    return kind(name=name)
 
 
 def _by_default(kind: type[Metric]) -> Metric:

@@ -60,10 +60,11 @@ def dry_run(
         compiled.objective.to(compiled.device)
         compiled.objective.check_trained(compiled.model.parameters(), problems)
     if batch[1] is not None and not problems:
-        compiled.metrics.resolve(batch[1], prediction, compiled.objective.names, problems)
+        read, names = compiled.objective.readings(), compiled.objective.names
+        compiled.metrics.resolve(batch[1], prediction, names, problems, read)
         if extra is not None:
-            names = [*compiled.objective.names, *compiled.metrics.names]
-            extra.resolve(batch[1], prediction, names, problems)
+            taken = [*names, *compiled.metrics.names]
+            extra.resolve(batch[1], prediction, taken, problems, read)
     compiled.resolved = not problems
     return [] if extra is None else extra.scored
 

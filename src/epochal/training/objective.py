@@ -10,7 +10,7 @@ from epochal import losses
 from epochal.core.errors import EpochalError, Problems
 from epochal.core.trees import is_record
 from epochal.losses import Loss
-from epochal.losses.registry import compares_one_output
+from epochal.losses.registry import Reading, compares_one_output, reading
 from epochal.training.outputs import (
     Output,
     check_weights,
@@ -117,6 +117,10 @@ class Objective:
     def resolved(self) -> bool:
         """Whether it is settled which loss belongs to which output."""
         return bool(self._terms)
+
+    def readings(self) -> dict[Any, Reading]:
+        """Return how each output is read by its loss, by the output's key."""
+        return {term.output.key: reading(term.loss) for term in self._terms}
 
     def to(self, device: Any) -> None:
         """Move what losses hold (class weights) to the model's device."""

@@ -2,7 +2,7 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +11,7 @@ from epochal import metrics
 from epochal.core.errors import Problems
 from epochal.core.names import unique_name
 from epochal.logs import Direction, Scored
+from epochal.losses.registry import Reading
 from epochal.metrics import Metric, TorchMetric
 from epochal.metrics.accuracy import UndecidedAccuracy
 from epochal.training.outputs import outputs_of, per_output, select, target_of
@@ -41,7 +42,14 @@ class MetricPlan:
         self._weighted = _looked_up(weighted)
         self.scored: list[Scored] = []
 
-    def resolve(self, y: Any, prediction: Any, losses: Sequence[str], problems: Problems) -> None:
+    def resolve(
+        self,
+        y: Any,
+        prediction: Any,
+        losses: Sequence[str],
+        problems: Problems,
+        readings: Mapping[Any, Reading],
+    ) -> None:
         """Settle which metric looks at which output, and under which name it is logged."""
         outputs = outputs_of(prediction)
         taken = set(losses)
@@ -61,7 +69,8 @@ class MetricPlan:
                     target = target_of(y, output, problems)
                     predicted = select(prediction, output)
                     if metrics.is_accuracy(typed) and isinstance(target, Tensor):
-                        metric = metrics.resolve_accuracy(typed, target, predicted)
+                        read = readings.get(output.key, Reading())
+                        metric = metrics.resolve_accuracy(typed, target, predicted, *read)
                         metric.name = typed
                     names = [
                         _free(output.prefix() + name, weighted, taken)
