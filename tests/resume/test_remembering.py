@@ -372,3 +372,23 @@ def test_a_fit_that_goes_on_with_a_finished_one_finds_its_learning_rate_again(tm
         with pytest.raises(ZeroDivisionError):
             two_fits(tmp_path / str(after), after=after, **more)
         assert two_fits(tmp_path / str(after), **more) == whole
+
+
+@pytest.mark.parametrize("kind", ["loader", "rows"])
+def test_rows_that_draw_from_nobody_knows_where_are_refused_or_warned_of(tmp_path, kind):
+    def data():
+        draw = np.random.default_rng(3)  # as one at the top of a script
+
+        class Hidden(Rows):
+            def __getitem__(self, row):
+                return X[row] + draw.random(), Y[row]
+
+        return (DataLoader(Hidden(), 4) if kind == "loader" else (Hidden(),)), []
+
+    for save_freq in (1, "epoch"):
+        with pytest.raises(ZeroDivisionError):
+            fit(tmp_path / str(save_freq), data=data, save_freq=save_freq, after=9)
+    with pytest.raises(UsageError, match="does not give the batches it gave before"):
+        fit(tmp_path / "1", data=data)
+    with pytest.warns(UserWarning, match="draw random numbers from generators in its attributes"):
+        fit(tmp_path / "epoch", data=data)

@@ -117,6 +117,8 @@ class Attributes:
                 _set(owner, name, present, made.pop(path))
             elif path in self._then and not _is_same(self._then[path], present):
                 _set(owner, name, present, _described(self._then[path][0]))
+            elif path not in self._then and hasattr(type(owner), name):
+                delattr(owner, name)  # what its class has was in its place
         owners = dict(holders(self._owners())) if made else {}
         for path, value in made.items():  # not there yet, or another kind of thing so far
             holder, _, name = path.rpartition("/")

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from epochal.core.random import epoch_generator, epoch_order
 from epochal.data.iterable_feed import IterableFeed, length
-from epochal.data.positions import Told, has_state
+from epochal.data.positions import Counted, Told, has_state
 from epochal.data.transfer import pinning_pays
 
 __all__ = ["LoaderFeed"]
@@ -53,6 +53,8 @@ class LoaderFeed(IterableFeed):
         )
         super().__init__(loader, device=device, name=name, weigh=weigh)
         self.samples = len(self._sampler)
+        if not has_state(dataset):
+            self._finder = Counted(loader, name)
 
     @override
     def describe(self) -> dict[str, Any]:
@@ -63,11 +65,13 @@ class LoaderFeed(IterableFeed):
         if self._resumed is not None:
             return self._resumed  # nothing was used since
         dataset: Any = self._dataset
+        told = isinstance(self._finder, Told)
         return {
             "batches": batches,
             "ahead": self._ahead is not None,
             "began": None if self._ahead is None else self._finder.began,
-            "place": {},
+            "place": {} if told else self._finder.place(batches, self._last),
+            "epoch": self._sampler.epoch,
             "source": self._finder.own(),
             "state": dataset.state_dict() if has_state(dataset) else None,
             "seed": str(self._sampler.seed),
@@ -76,21 +80,36 @@ class LoaderFeed(IterableFeed):
     @override
     def resume(self, position: Any) -> None:
         self._sampler.seed = int(position["seed"])
-        self._sampler.skip = position["batches"] * self.batch_size
-        if position["ahead"] and isinstance(self._finder, Told):
-            return
-        self._ahead = None
-        if position["ahead"]:
+        told = isinstance(self._finder, Told)
+        if not told:
             self._resumed = position
+        elif not position["ahead"]:
+            self._sampler.skip = position["batches"] * self.batch_size
+        if told and position["ahead"]:
+            return  # nothing was used yet, neither then nor now
+        self._ahead = None
         self._finder.put_own(position["source"])
         dataset: Any = self._dataset
         if position["state"] is not None:
             dataset.load_state_dict(position["state"])
 
     @override
+    def _found(self, position: Any) -> Iterator[Any] | None:
+        place, sampler, epoch = position["place"], self._sampler, self._sampler.epoch
+        if place["began"] is None:
+            return super()._found(position)
+        # The order is known: what was used is passed over at once.
+        sampler.epoch, sampler.skip = position["epoch"], place["counted"] * self.batch_size
+        found = super()._found({**position, "place": {**place, "counted": 0}})
+        sampler.epoch = epoch
+        return found
+
+    @override
     def _set_epoch(self, epoch: int) -> None:
         if epoch != self._sampler.epoch:
-            self._ahead = self._resumed = None  # looked at in the order of another epoch
+            self._ahead = None  # looked at in the order of another epoch
+            if self._resumed is not None and self._resumed["ahead"]:
+                self._resumed = None
         self._sampler.epoch = epoch
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from typing_extensions import override
 
 from epochal.core.attributes import Attributes
@@ -108,28 +108,87 @@ class Finder(ABC):
 
 
 class Counted(Finder):
-    """The order alone is drawn again: a DataLoader that asks a Dataset for rows."""
+    """The order alone is drawn again: a DataLoader that asks a Dataset for rows.
+
+    What its last batch may have been drawn from is kept, and that batch is drawn once more, which
+    shows that nothing else decides what the rows are.
+    """
+
+    def __init__(self, source: Any, name: str) -> None:
+        super().__init__(source, name)
+        # Rows of tensors come out the same whenever they are asked for.
+        self._checks = not isinstance(source.dataset, TensorDataset)
+        self._checks &= not has_state(source.dataset)
+        self._before: dict[str, Any] | None = None
+        self._given = 0
+
+    @override
+    def begin(self) -> Iterator[Any]:
+        self._given = 0
+        return self._noted(super().begin())
+
+    def _noted(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            before = None
+            if self.followed and self._checks:
+                found = read_generators(owners_of(self.source))
+                before = {**found, "attributes": self._attributes.changed()}
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            self._before = before
+            self._given += 1
+            yield item
 
     @override
     def place(self, batches: int, last: Batch | None) -> dict[str, Any]:
         dataset = self.source.dataset
+        state = dataset.state_dict() if has_state(dataset) else None
+        # The first batch may be looked at before anybody says that places are asked for.
+        checked = self._checks and last is not None
+        checked &= self._before is not None or self._given == 1
         return {
-            "began": self.began if batches else None,
-            "state": dataset.state_dict() if has_state(dataset) else None,
+            "began": self.began if batches or checked else None,
+            "counted": self._given - checked,
+            "before": None if self._before is None else described(self._before),
+            "last": digest(last) if checked and last is not None else None,
+            "state": state,
         }
 
     @override
     def find(self, saved: Any, make: Callable[[Any], Batch]) -> Iterator[Any] | None:
         iterator = None
-        if saved["batches"]:
+        if saved["began"] is not None:
             self.put(saved["began"])
-            iterator = self.begin()
+            iterator = super().begin()
             next_indices = getattr(iterator, "_next_index")  # noqa: B009  private, and not typed
-            for _ in range(saved["batches"]):
+            for _ in range(saved["counted"]):
                 next_indices()
         if saved["state"] is not None:
             self.source.dataset.load_state_dict(saved["state"])
-        return iterator
+        if iterator is None or saved["last"] is None:
+            return self._going_on(iterator, saved)
+        if saved["before"] is not None:
+            self.put(saved["before"])
+        item = next(iterator, None)
+        last = None if item is None else make(item)
+        if saved["batches"]:
+            self.compare(last, saved)
+        elif last is None or digest(last) != saved["last"]:
+            warnings.warn(
+                f"{self.name} gives another batch now than its last one was before the "
+                "interruption: later passes may come otherwise. Let the dataset draw random "
+                "numbers from generators in its attributes, and keep what it counts there too",
+                stacklevel=2,
+            )
+        return self._going_on(iterator, saved)
+
+    def _going_on(self, iterator: Iterator[Any] | None, saved: Any) -> Iterator[Any] | None:
+        if iterator is None or not saved["batches"]:
+            return None
+        self._given = saved["batches"]
+        return self._noted(iterator)
 
 
 class Replayed(Finder):
