@@ -393,3 +393,26 @@ def test_the_accuracy_beside_torchs_cross_entropy_finds_the_classes_in_axis_1(fo
     wanted = (network(pictures).argmax(1) == classes).float().mean().item()
     found = model.evaluate(pictures, form(classes), batch_size=4, verbose=0)[1]
     assert found == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("metric", "instead"),
+    [
+        ("auc", r"AUC\(from_logits=True\)"),
+        ("precision", r"Precision\(thresholds=0.0\)"),
+        (epochal.metrics.F1Score(), r"F1Score\(threshold=0.0\)"),
+        (epochal.metrics.BinaryAccuracy(), r"BinaryAccuracy\(threshold=0.0\)"),
+        ("binary_crossentropy", r"BinaryCrossentropy\(from_logits=True\)"),
+        (epochal.metrics.BinaryIoU(), r"BinaryIoU\(threshold=0.0\)"),
+    ],
+)
+def test_a_metric_of_probabilities_beside_a_loss_of_logits_says_what_to_write(metric, instead):
+    with pytest.raises(UsageError, match=f"takes probabilities, .* logits: give {instead}"):
+        fitted(nn.Linear(4, 1), LOADER, nn.BCEWithLogitsLoss(), metrics=[metric])
+    written = eval("epochal.metrics." + instead.replace("\\", ""))
+    fitted(nn.Linear(4, 1), LOADER, nn.BCEWithLogitsLoss(), metrics=[written, "mae"])
+
+
+def test_the_best_of_several_logits_need_no_threshold():
+    metric = epochal.metrics.Precision(top_k=1)
+    fitted(nn.Linear(4, 1), LOADER, nn.BCEWithLogitsLoss(), metrics=[metric])

@@ -37,7 +37,7 @@ from epochal.metrics.base import Metric
 from epochal.metrics.mean import FunctionMetric, Mean
 from epochal.metrics.torchmetric import TorchMetric, is_torchmetric
 
-__all__ = ["deserialize", "get", "is_accuracy", "resolve_accuracy", "serialize"]
+__all__ = ["deserialize", "for_logits", "get", "is_accuracy", "resolve_accuracy", "serialize"]
 
 _METRICS = Registry[type[Metric]]("metric")
 _METRICS.add(Mean)
@@ -165,6 +165,36 @@ def resolve_accuracy(
     if logits and kind is accuracy.BinaryAccuracy:
         return accuracy.BinaryAccuracy(name=name, threshold=0.0)
     return kind(name=name)
+
+
+# What lets a metric of probabilities read logits, and what stands in its place by default.
+_FOR_LOGITS: dict[str, tuple[str, object, object]] = {
+    "AUC": ("from_logits", True, False),
+    "BinaryCrossentropy": ("from_logits", True, False),
+    "ExpectedCalibrationError": ("from_logits", True, False),
+    "BinaryAccuracy": ("threshold", 0.0, 0.5),
+    "BinaryIoU": ("threshold", 0.0, 0.5),
+    "F1Score": ("threshold", 0.0, None),
+    "FBetaScore": ("threshold", 0.0, None),
+    "Precision": ("thresholds", 0.0, None),
+    "Recall": ("thresholds", 0.0, None),
+}
+
+
+def for_logits(metric: Metric) -> str | None:
+    """Return how to write a metric that reads logits; None if this one does, or takes anything.
+
+    Example:
+        >>> for_logits(get("AUC")), for_logits(get("mae"))
+        ('AUC(from_logits=True)', None)
+    """
+    kind = type(metric).__name__
+    if kind not in _FOR_LOGITS or type(metric) is not _METRICS[kind]:
+        return None
+    (argument, wanted, default), config = _FOR_LOGITS[kind], metric.get_config()
+    if config[argument] != default or config.get("top_k") is not None:
+        return None
+    return f"{kind}({argument}={wanted})"
 
 
 def _by_default(kind: type[Metric]) -> Metric:

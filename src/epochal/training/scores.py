@@ -14,6 +14,7 @@ from epochal.logs import Direction, Scored
 from epochal.losses.registry import Reading
 from epochal.metrics import Metric, TorchMetric
 from epochal.metrics.accuracy import UndecidedAccuracy
+from epochal.metrics.registry import for_logits
 from epochal.training.outputs import outputs_of, per_output, select, target_of
 
 __all__ = ["MetricPlan"]
@@ -67,11 +68,17 @@ class MetricPlan:
                 for typed, found in _listed(entries):
                     metric = found
                     target = target_of(y, output, problems)
+                    read = readings.get(output.key, Reading())
                     predicted = select(prediction, output)
                     if metrics.is_accuracy(typed) and isinstance(target, Tensor):
-                        read = readings.get(output.key, Reading())
                         metric = metrics.resolve_accuracy(typed, target, predicted, *read)
                         metric.name = typed
+                    instead = for_logits(metric) if read.logits else None
+                    if instead is not None:
+                        problems.add(
+                            f"the metric {typed!r} takes probabilities, and the loss reads the "
+                            f"model's output as logits: give {instead}"
+                        )
                     names = [
                         _free(output.prefix() + name, weighted, taken)
                         for name in metric.outputs or (typed,)
