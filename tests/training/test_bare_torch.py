@@ -416,3 +416,57 @@ def test_a_metric_of_probabilities_beside_a_loss_of_logits_says_what_to_write(me
 def test_the_best_of_several_logits_need_no_threshold():
     metric = epochal.metrics.Precision(top_k=1)
     fitted(nn.Linear(4, 1), LOADER, nn.BCEWithLogitsLoss(), metrics=[metric])
+
+
+class Derived(ByName):
+    def forward(self, x):
+        x = x.requires_grad_(True)
+        (slope,) = torch.autograd.grad(self.layer(x).square().sum(), x, create_graph=True)
+        return slope
+
+
+def test_a_forward_that_takes_derivatives_is_told_what_it_needs():
+    class Enabled(Derived):
+        def forward(self, x):
+            with torch.enable_grad():
+                return super().forward(x)
+
+    with pytest.raises(RuntimeError) as caught:
+        fitted(Derived(), X, "mse", y=X)
+    assert "torch.enable_grad()" in caught.value.__notes__[0]
+    _, history = fitted(Enabled(), X, "mse", y=X, validation_split=0.5)
+    assert history["val_loss"][1] < history["val_loss"][0]
+
+
+def test_more_outputs_in_training_than_in_evaluation_need_a_loss_of_ones_own():
+    class Auxiliary(ByName):
+        def forward(self, x):
+            logits = self.layer(x)
+            return (logits, logits) if self.training else logits
+
+    with pytest.raises(UsageError, match="got a tuple of 2 where one tensor is expected"):
+        fitted(Auxiliary(), LOADER, "mse")
+    fitted(
+        Auxiliary(), LOADER, lambda y, p: F.mse_loss(p if torch.is_tensor(p) else p[0] + p[1], y)
+    )
+
+
+def test_metrics_of_torchmetrics_take_the_labels_that_bce_wants_as_numbers():
+    torchmetrics = pytest.importorskip("torchmetrics")
+    score = torchmetrics.AveragePrecision("binary")
+    model, _ = fitted(nn.Linear(4, 1), LOADER, nn.BCEWithLogitsLoss(), metrics=[score])
+    found = model.evaluate(LOADER, verbose=0)[1]
+    wanted = torchmetrics.AveragePrecision("binary")(
+        torch.from_numpy(model.predict(X, verbose=0)), Y.long()
+    )
+    assert found == pytest.approx(wanted.item())
+    error = torchmetrics.MeanSquaredError()
+    _, history = fitted(nn.Linear(4, 1), LOADER, "mse", metrics=[error])
+    assert history["mean_squared_error"] == pytest.approx(history["loss"], rel=1e-5)
+    with pytest.raises(ValueError, match="int or long"):  # what torchmetrics says of soft labels
+        fitted(
+            nn.Linear(4, 1),
+            [(X, Y * 0.9)],
+            "mse",
+            metrics=[torchmetrics.AveragePrecision("binary")],
+        )

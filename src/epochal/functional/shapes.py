@@ -1,6 +1,6 @@
 """Bringing targets and predictions to one shape and type, without silent broadcasting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,6 +30,13 @@ def as_tensor(value: ArrayLike) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
+    parts = list(value.values()) if isinstance(value, Mapping) else value
+    if isinstance(parts, (list, tuple)) and any(isinstance(p, Tensor) and p.ndim for p in parts):
+        raise UsageError(
+            f"got a {type(value).__name__} of {len(parts)} where one tensor is expected; a model "
+            "whose forward returns more in training than in evaluation needs a loss of your own, a "
+            "function (y_true, y_pred) of what it returns"
+        )
     tensor = torch.as_tensor(np.asarray(value))
     return tensor.float() if tensor.dtype == torch.float64 else tensor
 

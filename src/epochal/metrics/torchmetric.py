@@ -43,6 +43,8 @@ class TorchMetric(Metric):
         else:
             self.outputs = tuple(outputs)
             self.direction = {True: "max", False: "min"}.get(metric.higher_is_better)
+        kinds = {type(single).__module__ for single in _singles(metric).values()}
+        self._wants_classes = all(kind.startswith("torchmetrics.classification") for kind in kinds)
 
     @override
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -52,6 +54,11 @@ class TorchMetric(Metric):
             y_pred = y_pred.squeeze(-1)
         elif y_true.ndim == y_pred.ndim + 1 and y_true.shape[-1] == 1:
             y_true = y_true.squeeze(-1)
+        if y_true.is_floating_point() and self._wants_classes:
+            # Labels that a loss wants as numbers, as BCELoss does. Soft ones stay as they are, and
+            # torchmetrics says what it makes of them; on a device they would have to be waited for.
+            whole = y_true.long()
+            y_true = whole if not y_true.is_cpu or bool((whole == y_true).all()) else y_true
         self.metric.to(y_pred.device).update(y_pred, y_true)
 
     @override

@@ -103,16 +103,19 @@ def _forward(compiled: Compiled, x: Any, problems: Problems) -> Any:
         if len(flatten(x)) > _SHOWN:
             shapes = f"{len(flatten(x))} tensors, of them first {flatten(shapes)[0]}"
         error.add_note(
-            f"raised by the model's forward on the first rows of x, {shapes}, before training "
-            f"began; nothing has been changed{_hint(compiled, x)}"
+            f"raised by the model's forward on the first rows of x, {shapes}, in eval mode and "
+            "without gradients, before training began; nothing has been changed"
+            f"{_hint(compiled, x, error)}"
         )
         raise
     finally:
         compiled.model.train(training)
 
 
-def _hint(compiled: Compiled, x: Any) -> str:
+def _hint(compiled: Compiled, x: Any, error: Exception) -> str:
     """Return what may be wrong with inputs that `forward` did not take; nothing if nobody knows."""
+    if "does not require grad" in str(error):
+        return ". A forward that takes derivatives needs `with torch.enable_grad():` around them"
     if isinstance(x, Mapping) and compiled.passing == "one":
         return (
             f". forward got the dict of {list(x)} as it is; where some of them are targets, give "
