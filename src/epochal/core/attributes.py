@@ -145,13 +145,17 @@ def _may_remember(value: object) -> bool:
     if isinstance(value, (list, tuple, dict, deque)):
         return 0 < len(value) <= _MANY
     if isinstance(value, types.FunctionType):
-        return value.__closure__ is not None
+        return value.__closure__ is not None and not _is_of_others(value.__module__)
     if isinstance(value, (types.MethodType, functools.partial)):
         return True
     module = type(value).__module__
     if module.startswith("torch.utils.data"):  # samplers, and datasets of datasets
         return not module.endswith("dataloader")
-    return module.partition(".")[0] not in _OTHERS and hasattr(value, "__dict__")
+    return hasattr(value, "__dict__") and not _is_of_others(module)
+
+
+def _is_of_others(module: str | None) -> bool:
+    return (module or "").partition(".")[0] in _OTHERS
 
 
 def _cells(function: types.FunctionType) -> dict[str, types.CellType]:
