@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import importlib
 import itertools
 import random
 from collections import deque
@@ -25,6 +24,7 @@ from torch.utils.data import (
 import epochal
 from epochal import layers
 from epochal.callbacks import BackupAndRestore, Callback
+from epochal.callbacks.backup_and_restore import forget_ended
 from epochal.core.errors import UsageError
 
 X = torch.randn(22, 3, generator=torch.Generator().manual_seed(0))
@@ -323,7 +323,7 @@ def test_what_cannot_come_back_is_a_warning_that_says_what_to_do(tmp_path):
 
 def two_fits(folder, after=None, *, again=None):
     """A script with two fits in one folder; `again` changes what the second one is given."""
-    importlib.import_module("epochal.callbacks.backup_and_restore")._ended.clear()  # new process
+    forget_ended()  # a new process
     left = [after]
 
     def count(batch, logs=None):

@@ -17,10 +17,15 @@ from epochal.storage import StorageError
 from epochal.storage.async_saver import AsyncSaver
 from epochal.storage.checkpoints import CheckpointStore
 
-__all__ = ["BackupAndRestore"]
+__all__ = ["BackupAndRestore", "forget_ended"]
 
 _ended: dict[Path, int] = {}
 """How many runs this process has ended in a folder."""
+
+
+def forget_ended() -> None:
+    """Forget which runs this process has ended, as a new one would; proofs start many in one."""
+    _ended.clear()
 
 
 class BackupAndRestore(Callback):
