@@ -1,6 +1,7 @@
 """What people of plain torch bring along: their modules' outputs, their batches, their habits."""
 
 import dataclasses
+import pickle
 import re
 from functools import partial
 
@@ -470,3 +471,39 @@ def test_metrics_of_torchmetrics_take_the_labels_that_bce_wants_as_numbers():
             "mse",
             metrics=[torchmetrics.AveragePrecision("binary")],
         )
+
+
+def test_a_model_that_was_trained_can_be_pickled_and_trained_on():
+    model = epochal.Model(nn.Linear(4, 1))
+    model.compile("adam", "mse")
+    model.fit(X, Y, verbose=0)
+    twin = pickle.loads(pickle.dumps(model))
+    for each in (model, twin):
+        torch.manual_seed(2)
+        each.fit(X, Y, epochs=2, verbose=0)
+    assert (twin.get_weights()[0] == model.get_weights()[0]).all()
+
+
+def test_a_loader_shuffles_as_it_does_in_a_loop_by_hand():
+    rows = TensorDataset(torch.arange(12.0).reshape(12, 1), torch.zeros(12, 1))
+    torch.manual_seed(5)
+    by_hand = [x.flatten().tolist() for _ in range(2) for x, _ in DataLoader(rows, 4, shuffle=True)]
+    seen = []
+
+    class Notes(nn.Linear):
+        def forward(self, x):
+            if self.training:
+                seen.append(x.flatten().tolist())
+            return super().forward(x)
+
+    model = epochal.Model(Notes(1, 1))
+    model.compile("sgd", "mse")
+    torch.manual_seed(5)
+    model.fit(DataLoader(rows, 4, shuffle=True), epochs=2, verbose=0)
+    assert seen == by_hand
+
+
+def test_outputs_of_several_widths_are_an_error_of_predict():
+    model = epochal.Model(nn.ReLU())
+    with pytest.raises(UsageError, match=r"outputs of \(3,\) and of \(5,\) a row do not fit"):
+        model.predict(iter([torch.zeros(2, 3), torch.zeros(2, 5)]))

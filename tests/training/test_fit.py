@@ -13,7 +13,7 @@ import epochal
 from epochal.callbacks import LambdaCallback
 from epochal.core.random import epoch_order
 from epochal.layers import BatchNormalization, Dense
-from epochal.training import plan as planning
+from epochal.training import feeding
 
 
 def classes(count=50, features=4, kinds=3):
@@ -36,7 +36,7 @@ def test_losses_and_weights_are_bit_for_bit_those_of_a_hand_written_loop(monkeyp
     x, y = classes(50)
     module = network()
     twin = copy.deepcopy(module)
-    monkeypatch.setattr(planning, "draw_seed", lambda: 7)
+    monkeypatch.setattr(feeding, "draw_seed", lambda: 7)
     model = epochal.Model(module)
     model.compile(lambda p: torch.optim.Adam(p, fused=True), nn.CrossEntropyLoss(), metrics=["acc"])
     history = model.fit(x, y, batch_size=16, epochs=3, verbose=0)
@@ -155,7 +155,7 @@ def test_every_kind_of_data_gives_the_same_training(make, arguments):
 
 
 def test_a_dataset_is_shuffled_in_the_order_that_seed_and_epoch_fix(monkeypatch):
-    monkeypatch.setattr(planning, "draw_seed", lambda: 11)
+    monkeypatch.setattr(feeding, "draw_seed", lambda: 11)
     x, y = classes(50)
     module, twin = network(), None
     twin = copy.deepcopy(module)

@@ -78,6 +78,10 @@ class Compiled:
         self.batch_loss: Any = None
         """The loss of the last training batch, on the device: reading it may wait."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A pass that is over belongs to nobody else, and what counts its rows cannot be pickled.
+        return {**vars(self), "present": Pass(int, 0)}
+
     @property
     def device(self) -> torch.device:
         """Where the model is: the device of its first weight."""

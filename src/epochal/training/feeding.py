@@ -4,9 +4,11 @@ import warnings
 from typing import Any, NamedTuple
 
 import torch
+from torch.utils.data import Dataset
 
 from epochal import data
 from epochal.core.errors import Problems
+from epochal.core.random import draw_seed
 from epochal.data import ArrayFeed, Arrays, Feed, Feeding, FixedSteps, Source
 from epochal.training.arguments import FitArguments
 from epochal.training.dry_run import FirstLook
@@ -23,12 +25,13 @@ class FitFeeds(NamedTuple):
     """All targets if they are arrays, so that every label is checked; else None."""
 
 
-def feeds_of_fit(
-    given: FitArguments, device: torch.device, seed: int, problems: Problems
-) -> FitFeeds | None:
+def feeds_of_fit(given: FitArguments, device: torch.device, problems: Problems) -> FitFeeds | None:
     """Return the feeds that `fit` asks for; None (and problems noted) if there can be none."""
     source = Source(given.x, given.y, given.sample_weight)
     arrays = data.to_arrays(source, problems)
+    # A loader shuffles by itself, as it would in a loop by hand after the same manual_seed.
+    shuffled_here = arrays is not None or isinstance(given.x, Dataset)
+    seed = draw_seed() if shuffled_here else 0
     feeding = Feeding(given.batch_size, device, given.shuffle, seed)
     held_out: Arrays | None = None
     train: Feed | None

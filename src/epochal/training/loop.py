@@ -8,6 +8,7 @@ import torch
 
 from epochal.callbacks import CallbackList, History
 from epochal.callbacks.batch_hooks import BatchHooks
+from epochal.core.errors import UsageError
 from epochal.core.trees import map_leaves
 from epochal.data import Feed
 from epochal.logs import Logs, Moment, Returned, Scored
@@ -188,9 +189,19 @@ def run_predict(plan: PredictPlan) -> Any:
 
 
 def joined(outputs: list[Any]) -> Any:
-    """Return the outputs of several batches as one NumPy array (or a nest of them)."""
+    """Return the outputs of several batches as one NumPy array (or a nest of them).
+
+    Raises:
+        UsageError: If they are of different shapes.
+    """
 
     def join(*parts: torch.Tensor) -> Any:
+        shapes = sorted({tuple(part.shape[1:]) for part in parts})
+        if len(shapes) > 1:
+            raise UsageError(
+                f"predict: outputs of {shapes[0]} and of {shapes[1]} a row do not fit into one "
+                "array; pad all batches to one length, or call predict_on_batch for each"
+            )
         whole = torch.cat(parts) if parts[0].ndim else torch.stack(parts)
         if whole.dtype == torch.bfloat16:
             whole = whole.float()  # NumPy has no such type

@@ -9,7 +9,6 @@ from typing import Any
 from epochal.callbacks import Callback, CallbackList, History, ProgbarLogger
 from epochal.callbacks.dispatch import by_needs
 from epochal.core.errors import Problems, UsageError
-from epochal.core.random import draw_seed
 from epochal.data import Feed, Source
 from epochal.logs import LogNames, Logs, Moment, Returned, Scored
 from epochal.state import Run
@@ -153,7 +152,7 @@ def plan_fit(model: Any, compiled: Compiled, given: FitArguments) -> FitPlan:
         problems.add("no optimizer is given; pass one to compile, as in compile('adam', 'mse')")
     verbose = check_numbers(given, problems)
     problems.raise_if_any()  # the data are looked at with numbers that make sense
-    feeds = feeds_of_fit(given, compiled.device, draw_seed(), problems)
+    feeds = feeds_of_fit(given, compiled.device, problems)
     callbacks = CallbackList(given.callbacks)
     if feeds is None or problems:
         problems.raise_if_any()
