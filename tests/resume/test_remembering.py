@@ -358,6 +358,12 @@ def test_a_second_fit_in_a_folder_is_warned_of_and_never_taken_for_the_first(tmp
 def test_a_run_of_other_values_is_refused_and_another_validation_is_warned_of(tmp_path):
     with pytest.raises(UsageError, match="the data have other values than before"):
         two_fits(tmp_path / "other", again={"x": X.flip(0)})
+    rows = DataLoader(TensorDataset(X, Y), 8)
+    others = DataLoader(TensorDataset(X.flip(0), Y), 8)
+    with pytest.raises(ZeroDivisionError):
+        fit(tmp_path / "loader", after=4, data=lambda: (rows, []))
+    with pytest.raises(UsageError, match="the data have other values than before"):
+        fit(tmp_path / "loader", data=lambda: (others, []))
     folder = tmp_path / "validated"
     with pytest.raises(ZeroDivisionError):
         fit(folder, after=9, validation_data=lambda: (X[:8], Y[:8]))

@@ -5,13 +5,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 from typing_extensions import override
 
 from epochal.core.errors import Problems, UsageError
 from epochal.core.generators import capture_generators, restore_generators
 from epochal.core.trees import flatten, map_leaves
 from epochal.data.arrays import to_tensors
+from epochal.data.digests import digest_of_some
 from epochal.data.feed import Batch, Feed
 from epochal.data.positions import Replayed, Told, finder_of, keeps_workers
 from epochal.data.transfer import Transfer
@@ -96,6 +97,13 @@ class IterableFeed(Feed):
         for item in iterator:
             self._last = batch = self._batch(item)
             yield batch
+
+    @override
+    def describe(self) -> dict[str, Any]:
+        dataset = getattr(self.source, "dataset", None)
+        if not isinstance(dataset, TensorDataset):
+            return super().describe()
+        return {**super().describe(), "values": digest_of_some(list(dataset.tensors))}
 
     @override
     def follow(self) -> None:
