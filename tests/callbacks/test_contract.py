@@ -99,7 +99,6 @@ def test_it_does_not_change_what_is_learnt_unless_that_is_its_purpose(callback):
     assert losses[0] == losses[1]
 
 
-@pytest.mark.filterwarnings("ignore:.* belongs to an earlier fit of this process")
 def test_two_fits_in_a_row_and_another_model_each_start_anew(callback):
     first = model()
     fit(first, callback)
@@ -138,7 +137,6 @@ def test_evaluate_and_predict_alone_do_not_disturb_it(callback):
         assert (old == new).all()
 
 
-@pytest.mark.filterwarnings("ignore:.* belongs to an earlier fit of this process")
 def test_validation_in_every_second_epoch_and_none_at_all_both_work(callback):
     history = fit(model(), callback, epochs=4, validation_data=(X, Y), validation_freq=2)
     assert history.epochs_of["val_loss"] == [1, 3]

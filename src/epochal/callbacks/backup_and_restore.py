@@ -17,15 +17,7 @@ from epochal.storage import StorageError
 from epochal.storage.async_saver import AsyncSaver
 from epochal.storage.checkpoints import CheckpointStore
 
-__all__ = ["BackupAndRestore", "forget_ended"]
-
-_ended: dict[Path, int] = {}
-"""How many runs this process has ended in a folder."""
-
-
-def forget_ended() -> None:
-    """Forget which runs this process has ended, as a new one would; proofs start many in one."""
-    _ended.clear()
+__all__ = ["BackupAndRestore"]
 
 
 class BackupAndRestore(Callback):
@@ -123,7 +115,6 @@ class BackupAndRestore(Callback):
         run.follow()
         self._store = CheckpointStore(self.backup_dir, keep=self.keep)
         run.id = self._store.run_id
-        run.ended_before = _ended.get(self.backup_dir.resolve(), 0)
         self._saver = AsyncSaver(self._store) if self.asynchronous else None
         checkpoint, skipped = self._store.newest()
         for name, reason in skipped:
@@ -131,13 +122,6 @@ class BackupAndRestore(Callback):
                 f"BackupAndRestore: {self.backup_dir / name} is not used: {reason}", stacklevel=2
             )
         if checkpoint is None:
-            if run.ended_before:
-                warnings.warn(
-                    f"BackupAndRestore: {self.backup_dir} belongs to an earlier fit of this "
-                    "process, which has ended; should the process die now, its first fit would "
-                    "find this one's run there, and refuse it. Give every fit a folder of its own",
-                    stacklevel=2,
-                )
             self._begin()
             return
         try:
@@ -185,8 +169,6 @@ class BackupAndRestore(Callback):
         """Finish the save under way, and remove the run where that is wanted."""
         if self._saver is not None:
             self._guarded(self._saver.finish)
-        folder = self.backup_dir.resolve()
-        _ended[folder] = _ended.get(folder, 0) + 1
         if self._store is not None and self.delete_checkpoint and not self.model.diverged:
             self._store.delete()
 

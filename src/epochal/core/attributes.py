@@ -24,7 +24,7 @@ _DEEP = 6  # steps from an owner to what is held by what it holds
 _SMALL = 2**16  # bytes of a tensor or array that is copied to see a change; larger are only told
 _OTHERS = {*sys.stdlib_module_names, "epochal", "numpy", "pandas", "torch"} - {"__main__"}
 _OF_MODULES = set(vars(torch.nn.Module())) - {"_modules"}
-_OF_MODELS = {"diverged", "initial_epoch"}
+_OF_MODELS = {"diverged", "fits", "initial_epoch"}
 """Attributes that each run sets itself, beside those that ask it to stop."""
 
 

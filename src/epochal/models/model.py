@@ -43,6 +43,8 @@ class Model(CompiledModel):
 
     stop_training: bool = False
     """Set it in a callback to end training after the batch at hand."""
+    fits: int = 0
+    """How many calls of `fit` have ended, of those that were not broken off."""
     diverged: bool = False
     """Set by `TerminateOnNaN`: the weights are no longer numbers, so nothing validates or saves."""
     initial_epoch: int = 0

@@ -34,23 +34,23 @@ def identity(model: Any, feed: Feed, validation: Feed | None) -> dict[str, Any]:
     }
 
 
-def check_same(tree: Mapping[str, Any], now: Mapping[str, Any], ended_before: int) -> None:
+def check_same(tree: Mapping[str, Any], now: Mapping[str, Any], fits: int) -> None:
     """See that what was captured is of this run.
 
     Args:
         tree: What was captured.
         now: The identity of this run.
-        ended_before: How many runs this process has ended in the same folder.
+        fits: How many fits of the model have ended before this one.
 
     Raises:
         UsageError: If it is another run; every difference is listed.
     """
     problems = Problems("the run that was saved is another one")
     saved = tree["identity"]
-    if tree["ended_before"] > ended_before:
+    if tree["fits"] > fits:
         problems.add(
-            f"it was fit number {tree['ended_before'] + 1} of a process in this folder, and "
-            f"this is number {ended_before + 1}; give every fit a folder of its own"
+            f"it was fit number {tree['fits'] + 1} of the model, and this is number {fits + 1}; "
+            "give every fit a folder of its own"
         )
     for name in {**saved["weights"], **now["weights"]}:
         then, is_now = saved["weights"].get(name), now["weights"].get(name)

@@ -94,10 +94,10 @@ class Run:
         self.rate = rate
         self.initial_epoch = initial_epoch
         self.validation = validation
+        self.fits: int = model.fits
+        """How many fits of the model had ended when this one, or the one it goes on with, began."""
         self.id: str | None = None
         """What tells it from other runs that were saved, whichever process it is in."""
-        self.ended_before = 0
-        """How many runs this process had ended in the same folder when this one began."""
         self.start: Position | None = None
         """Where a run that goes on stood; None for one that begins."""
         self.trained = False
@@ -171,7 +171,7 @@ class Run:
             "identity": self.identity(),
             "conditions": conditions(),
             "rate": self.rate,
-            "ended_before": self.ended_before,
+            "fits": self.fits,
             "weights": dict(model.state_dict()),
             "buffers": self._unlisted_buffers(),
             "frozen": [name for name, p in model.named_parameters() if not p.requires_grad],
@@ -203,8 +203,8 @@ class Run:
         tree = unpack(tensors, plain)
         if tree["position"][0] < self.initial_epoch:
             return None
-        check_same(tree, self.identity(), self.ended_before)
-        self.ended_before = tree["ended_before"]
+        check_same(tree, self.identity(), self.fits)
+        self.fits = tree["fits"]
         self._waiting = tree
         for callback, state in self._paired(tree["callbacks"]):
             callback.before_resume(state)

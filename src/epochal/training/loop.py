@@ -58,6 +58,7 @@ def run_fit(plan: FitPlan) -> History:
             compiled.finish()
         # Logs of their own: what callbacks added to the last epoch's is not in them, as in Keras.
         callbacks.on_train_end(run.last_logs if last is None else plan.epoch_logs(*last))
+        model.fits += 1
     return plan.history
 
 

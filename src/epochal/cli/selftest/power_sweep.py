@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from epochal.callbacks.backup_and_restore import forget_ended
 from epochal.cli.selftest.disks import FastDisk
 from epochal.cli.selftest.power import PowerDisk, Tree, tree_key
 from epochal.cli.selftest.scenario import Scenario
@@ -130,7 +129,6 @@ def _try_state(
             saved = scenario.saved(place)
             if saved < state.saved:
                 return f"{state.saved} saves were acknowledged, {saved} are left"
-            forget_ended()  # in the process of after the failure
             scenario.run(place, lambda _: None)
             found = scenario.result(place)
     except Exception as error:  # whatever it is, the user's run does not go on
