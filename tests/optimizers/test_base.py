@@ -301,3 +301,28 @@ def test_rprop_follows_the_sign_of_the_gradients():
     give_gradients(layer, (1e-3, -1e3))
     optimizer.step()
     assert layer.weight.tolist() == [[0.5, -1.5]]
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_weights_that_are_thawed_later_get_momentum_as_torch_gives_it(nesterov):
+    x, y = torch.randn(16, 3), torch.randn(16, 1)
+    nets = []
+    for ours in (True, False):
+        torch.manual_seed(1)
+        net = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
+        net[0].requires_grad_(False)
+        if ours:
+            optimizer = SGD(0.1, momentum=0.9, nesterov=nesterov)
+            optimizer.build(net.named_parameters())
+        else:
+            options = {"lr": 0.1, "momentum": 0.9, "nesterov": nesterov}
+            optimizer = torch.optim.SGD(net.parameters(), **options, fused=False, foreach=False)
+        for step in range(5):
+            if step == 2:
+                net[0].requires_grad_(True)
+            net.zero_grad()
+            nn.functional.mse_loss(net(x), y).backward()
+            optimizer.step()
+        nets.append(net)
+    for one, other in zip(nets[0].parameters(), nets[1].parameters(), strict=True):
+        torch.testing.assert_close(one, other)

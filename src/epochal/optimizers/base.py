@@ -273,10 +273,14 @@ class Optimizer(TakesGradients):
         """Let torch make the update, with less ado where there is a way."""
         if self._direct is not None and self._direct():
             return
+        self._complete_state()
         self._torch.step()
         if self._seeks_direct:  # only now does torch's optimizer have its state
             self._direct = direct_update(self._torch)
             self._seeks_direct = False
+
+    def _complete_state(self) -> None:
+        """Make what torch's step expects of weights that were thawed after the first update."""
 
     @torch.no_grad()
     def _step_with_extras(self, extras: Extras) -> None:
@@ -289,6 +293,7 @@ class Optimizer(TakesGradients):
         if self._scaler is None:
             self._update()
         else:
+            self._complete_state()
             self._scaler.step(self._torch)
             self._scaler.update()
         self.iterations += 1

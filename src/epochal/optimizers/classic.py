@@ -5,6 +5,7 @@ from typing import Unpack
 
 import torch
 from torch import nn
+from typing_extensions import override
 
 from epochal.core.errors import UsageError
 from epochal.optimizers import kernels
@@ -54,6 +55,15 @@ class SGD(Optimizer):
             nesterov=self.nesterov and self.momentum > 0.0,
             **kernels.fused(parameters),
         )
+
+    @override
+    def _complete_state(self) -> None:
+        # The fused kernel takes momentum of all weights or of none; from zero it begins as torch's.
+        states = self.torch_optimizer.state
+        if self.momentum > 0.0 and states:  # not in the first update
+            for parameter in self._parameters:
+                if parameter.grad is not None and states[parameter].get("momentum_buffer") is None:
+                    states[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
 
 class RMSprop(Optimizer):
