@@ -121,10 +121,9 @@ def _of_one_rank(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Return both with a last dimension of 1 that only one of them has added or dropped."""
     if not isinstance(y_true, Tensor) or not isinstance(y_pred, Tensor):
         return y_true, y_pred  # several outputs
-    more = y_true.ndim - y_pred.ndim
-    if more == 1 and y_true.shape[-1] == 1:
+    if y_true.shape == (*y_pred.shape, 1):
         return (y_true, y_pred[:, None]) if y_pred.ndim == 1 else (y_true.squeeze(-1), y_pred)
-    if more == -1 and y_pred.shape[-1] == 1:
+    if y_pred.shape == (*y_true.shape, 1):
         return (y_true[:, None], y_pred) if y_true.ndim == 1 else (y_true, y_pred.squeeze(-1))
     return y_true, y_pred
 
