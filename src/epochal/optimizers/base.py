@@ -255,10 +255,6 @@ class Optimizer(TakesGradients):
         for parameter in self._parameters:
             parameter.grad = None
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        """Clear gradients, as torch's optimizers do; `step` has done so after every update."""
-        self.torch_optimizer.zero_grad(set_to_none)
-
     @property
     def direct(self) -> DirectUpdate | None:
         """The kernel that makes updates with nothing around them; None where there is more."""
@@ -399,7 +395,6 @@ class Optimizer(TakesGradients):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Return a new optimizer made from what `get_config` returned."""
-        config = dict(config)
-        if isinstance(config.get("learning_rate"), Mapping):
-            config["learning_rate"] = schedules.deserialize(config["learning_rate"])
-        return cls(**config)
+        rate = config.get("learning_rate")
+        made = {"learning_rate": schedules.deserialize(rate)} if isinstance(rate, Mapping) else {}
+        return cls(**{**config, **made})

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from epochal.core.config import Configurable
@@ -25,6 +26,11 @@ class TakesGradients(Configurable):
         after_update: Callable[[], None] | None = None,
     ) -> None:
         """Take charge of a model's weights."""
+
+    @property
+    @abstractmethod
+    def torch_optimizer(self) -> torch.optim.Optimizer:
+        """The optimizer of torch that makes the updates."""
 
     @abstractmethod
     def step(self) -> None:
@@ -73,6 +79,10 @@ class TakesGradients(Configurable):
         for weight, gradient in zip(weights, grads, strict=True):
             weight.grad = gradient
         self.step()
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Clear gradients, as torch's optimizers do; `step` has done so after every update."""
+        self.torch_optimizer.zero_grad(set_to_none)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Tensor | None, nn.Parameter]]) -> None:
         """Update weights by pairs of a gradient and its weight; see `apply`."""
